@@ -1,0 +1,368 @@
+//! The protocol, without any input or output: bytes from a client go in, reply bytes and a verdict come out.
+//!
+//! A message ends with a line feed, or where the client ends its side. Its reply is the same text in
+//! capitals. A message that contains [`CLOSE_WORD`] ends the conversation: it gets no reply, and neither
+//! does anything after it.
+//!
+//! A message may be answered in pieces before it is complete: at a quiet gap ([`Messages::pause`]), and
+//! each time it has grown by another [`PIECE`]. What is answered is the same for every way of cutting the
+//! same bytes into calls of [`Messages::receive`].
+
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
+use crate::capitals::{append_capitals, continuation_head, incomplete_tail};
+
+/// A message that contains this closes the connection.
+pub const CLOSE_WORD: &str = "CLOSE SOCKET";
+
+/// How many bytes of a message may wait for its end: at each multiple of this length, counted from the
+/// message's first byte, what has come so far is answered.
+pub const PIECE: usize = 64 * 1024;
+
+/// How many bytes a character has at the most, so that a sequence that ends a longer text begins in it.
+const UTF8_MAX: usize = char::MAX.len_utf8();
+
+/// Whether the conversation goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Verdict {
+    /// More may be received.
+    Open,
+    /// The close word was found: send the replies, and close.
+    Close,
+}
+
+/// One client's messages, as far as they have come.
+#[derive(Debug)]
+pub struct Messages {
+    /// The end of the unfinished message: what was received of it and not answered yet.
+    unanswered: Vec<u8>,
+    /// How many bytes of the unfinished message were answered before it ended.
+    answered: usize,
+    close_word: CloseWordSearch,
+    count: u64,
+    piece: usize,
+}
+
+impl Default for Messages {
+    fn default() -> Self {
+        Self::with_piece(PIECE)
+    }
+}
+
+impl Messages {
+    fn with_piece(piece: usize) -> Self {
+        Self {
+            unanswered: Vec::new(),
+            answered: 0,
+            close_word: CloseWordSearch::default(),
+            count: 0,
+            piece,
+        }
+    }
+
+    /// Takes the next bytes of the client and appends the replies that are due to `replies`.
+    ///
+    /// After [`Verdict::Close`] nothing is answered any more.
+    pub fn receive(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> Verdict {
+        let close_word_end = self.close_word.find(bytes);
+        // Without the byte that completes the close word, these are bytes like any others. So what is
+        // answered before a close is what would have been answered, had that byte never come.
+        let before = close_word_end.map_or(bytes, |end| &bytes[..end - 1]);
+        let unfinished = match memchr::memrchr(b'\n', before) {
+            Some(line_feed) => {
+                let (finished, unfinished) = before.split_at(line_feed + 1);
+                self.answer(finished, replies);
+                self.answered = 0;
+                self.count += count_line_feeds(finished);
+                unfinished
+            }
+            None => before,
+        };
+        self.hold(unfinished, replies);
+        if close_word_end.is_some() {
+            self.unanswered = Vec::new();
+            self.answered = 0;
+            return Verdict::Close;
+        }
+        Verdict::Open
+    }
+
+    /// Answers what has come of an unfinished message: the client seems to wait for it.
+    pub fn pause(&mut self, replies: &mut Vec<u8>) {
+        self.answer_characters(&[], replies);
+    }
+
+    /// Answers an unfinished message whole: the client has ended its side.
+    pub fn finish(&mut self, replies: &mut Vec<u8>) {
+        if self.answered > 0 || !self.unanswered.is_empty() {
+            self.answer(&[], replies);
+            self.answered = 0;
+            self.count += 1;
+        }
+    }
+
+    /// Whether [`pause`](Self::pause) would answer anything.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.unanswered.len() > incomplete_tail(&self.unanswered)
+    }
+
+    /// How many messages were answered to their end.
+    #[must_use]
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Keeps the next bytes of an unfinished message, and answers up to a multiple of the piece's length
+    /// where they reach one.
+    fn hold(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
+        let before = self.answered + self.unanswered.len();
+        let length = before + bytes.len();
+        let boundary = length - length % self.piece;
+        if boundary <= before {
+            self.unanswered.extend_from_slice(bytes);
+            return;
+        }
+        let (due, rest) = bytes.split_at(boundary - before);
+        self.answer_characters(due, replies);
+        self.unanswered.extend_from_slice(rest);
+    }
+
+    /// Answers what is unanswered and `bytes`, but for an incomplete UTF-8 sequence at the end, which waits
+    /// for its rest.
+    fn answer_characters(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
+        let tail;
+        if bytes.len() < UTF8_MAX {
+            self.unanswered.extend_from_slice(bytes);
+            tail = self
+                .unanswered
+                .split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
+            self.answer(&[], replies);
+        } else {
+            let (characters, rest) = bytes.split_at(bytes.len() - incomplete_tail(bytes));
+            tail = rest.to_vec();
+            self.answer(characters, replies);
+        }
+        self.unanswered = tail;
+    }
+
+    /// Answers what is unanswered and `bytes`, whole.
+    fn answer(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
+        let mut rest = bytes;
+        self.answered += self.unanswered.len() + bytes.len();
+        if !self.unanswered.is_empty() {
+            let (head, tail) = bytes.split_at(continuation_head(bytes));
+            self.unanswered.extend_from_slice(head);
+            append_capitals(&self.unanswered, replies);
+            // An idle connection holds no memory that it does not need.
+            self.unanswered = Vec::new();
+            rest = tail;
+        }
+        append_capitals(rest, replies);
+    }
+}
+
+fn count_line_feeds(bytes: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', bytes).count() as u64
+}
+
+/// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages, and the
+/// search needs to know nothing of them.
+#[derive(Debug, Default)]
+struct CloseWordSearch {
+    /// The last bytes of the stream so far, `kept` of them: a word may have begun in them.
+    tail: [u8; CloseWordSearch::TAIL],
+    kept: usize,
+}
+
+impl CloseWordSearch {
+    const TAIL: usize = CLOSE_WORD.len() - 1;
+
+    /// Takes the stream's next bytes; says where in them the first close word ends.
+    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
+        static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CLOSE_WORD));
+        let mut joint = [0; 2 * Self::TAIL];
+        let head = bytes.len().min(Self::TAIL);
+        joint[..self.kept].copy_from_slice(&self.tail[..self.kept]);
+        joint[self.kept..self.kept + head].copy_from_slice(&bytes[..head]);
+        let joint = &joint[..self.kept + head];
+        let across = FINDER
+            .find(joint)
+            .map(|start| start + CLOSE_WORD.len() - self.kept);
+        let found = across.or_else(|| FINDER.find(bytes).map(|start| start + CLOSE_WORD.len()));
+
+        let end = if head < bytes.len() { bytes } else { joint };
+        self.kept = end.len().min(Self::TAIL);
+        self.tail[..self.kept].copy_from_slice(&end[end.len() - self.kept..]);
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SMALL_PIECE: usize = 20;
+
+    /// Feeds `bytes`, cut at each of `cuts`, with a quiet gap after each of `gaps`, and ends the client's
+    /// side where the conversation is still open.
+    fn converse(bytes: &[u8], cuts: &[usize], gaps: &[usize]) -> (Vec<u8>, Verdict, u64) {
+        let mut messages = Messages::with_piece(SMALL_PIECE);
+        let mut replies = Vec::new();
+        let mut edges = [cuts, gaps, &[bytes.len()]].concat();
+        edges.sort_unstable();
+        let mut start = 0;
+        for edge in edges {
+            if messages.receive(&bytes[start..edge], &mut replies) == Verdict::Close {
+                return (replies, Verdict::Close, messages.count());
+            }
+            if gaps.contains(&edge) {
+                assert_eq!(messages.is_pending(), {
+                    let before = replies.len();
+                    messages.pause(&mut replies);
+                    replies.len() > before
+                });
+            }
+            start = edge;
+        }
+        messages.finish(&mut replies);
+        (replies, Verdict::Open, messages.count())
+    }
+
+    /// Obviously right, and slow: it sees all bytes at once, and takes one message after the other.
+    fn model(bytes: &[u8], gaps: &[usize]) -> (Vec<u8>, Verdict, u64) {
+        let mut replies = Vec::new();
+        let mut start = 0;
+        for (count, message) in (0..).zip(bytes.split_inclusive(|&byte| byte == b'\n')) {
+            let word = message
+                .windows(CLOSE_WORD.len())
+                .position(|window| window == CLOSE_WORD.as_bytes());
+            if let Some(word) = word {
+                let word_end = word + CLOSE_WORD.len();
+                let pieces = (0..word_end).filter(|at| at % SMALL_PIECE == 0);
+                let pauses = gaps.iter().filter(|&&gap| gap > start).map(|gap| gap - start);
+                let answered = pieces
+                    .chain(pauses.filter(|&at| at < word_end))
+                    .map(|at| at - incomplete_tail(&message[..at]))
+                    .max()
+                    .unwrap_or(0);
+                append_capitals(&message[..answered], &mut replies);
+                return (replies, Verdict::Close, count);
+            }
+            append_capitals(message, &mut replies);
+            start += message.len();
+        }
+        let count = bytes.split_inclusive(|&byte| byte == b'\n').count() as u64;
+        (replies, Verdict::Open, count)
+    }
+
+    /// Streams in which lines, close words whole and in parts, and characters of every length are common.
+    fn stream() -> impl Strategy<Value = Vec<u8>> {
+        let piece = prop_oneof![
+            4 => "[a-zé€😀ß]{0,12}".prop_map(String::into_bytes),
+            3 => Just(b"\n".to_vec()),
+            1 => Just(b"\r\n".to_vec()),
+            1 => Just(CLOSE_WORD.as_bytes().to_vec()),
+            2 => (0..CLOSE_WORD.len()).prop_map(|end| CLOSE_WORD.as_bytes()[..end].to_vec()),
+            2 => (0..CLOSE_WORD.len()).prop_map(|start| CLOSE_WORD.as_bytes()[start..].to_vec()),
+            1 => prop::collection::vec(any::<u8>(), 0..6),
+        ];
+        prop::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+    }
+
+    fn positions(bytes: &[u8], at: &[prop::sample::Index]) -> Vec<usize> {
+        at.iter().map(|index| index.index(bytes.len() + 1)).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn every_split_gives_the_same_replies_and_verdict(
+            bytes in stream(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
+        ) {
+            prop_assert_eq!(converse(&bytes, &positions(&bytes, &cuts), &[]), model(&bytes, &[]));
+        }
+
+        #[test]
+        fn quiet_gaps_only_answer_earlier(
+            bytes in stream(),
+            cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+            gaps in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
+        ) {
+            let gaps = positions(&bytes, &gaps);
+            prop_assert_eq!(converse(&bytes, &positions(&bytes, &cuts), &gaps), model(&bytes, &gaps));
+        }
+
+        #[test]
+        fn single_bytes_give_the_same_as_the_whole(bytes in stream()) {
+            let all: Vec<usize> = (0..bytes.len()).collect();
+            prop_assert_eq!(converse(&bytes, &all, &[]), converse(&bytes, &[], &[]));
+        }
+    }
+
+    #[test]
+    fn every_pair_of_cuts_finds_the_close_word() {
+        let bytes = b"one\ntwo CLOSE SOCLOSE SOCKET three\nfour\n";
+        for first in 0..=bytes.len() {
+            for second in first..=bytes.len() {
+                let (replies, verdict, count) = converse(bytes, &[first, second], &[]);
+                // The closing message is answered up to its twentieth byte, wherever it was cut.
+                assert_eq!(
+                    replies, b"ONE\nTWO CLOSE SOCLOSE SO",
+                    "cut at {first} and {second}"
+                );
+                assert_eq!((verdict, count), (Verdict::Close, 1));
+            }
+        }
+    }
+
+    #[test]
+    fn two_messages_do_not_close() {
+        for bytes in [
+            &b"CLOSE\nSOCKET\n"[..],
+            b"CLOSE\n SOCKET\n",
+            b"close socket\n",
+            b"CLOSE  SOCKET",
+        ] {
+            assert_eq!(
+                converse(bytes, &[], &[]).1,
+                Verdict::Open,
+                "{}",
+                bytes.escape_ascii()
+            );
+        }
+    }
+
+    #[test]
+    fn a_message_is_answered_at_each_piece() {
+        let mut messages = Messages::default();
+        let mut replies = Vec::new();
+        assert_eq!(
+            messages.receive(&vec![b'a'; PIECE - 1], &mut replies),
+            Verdict::Open
+        );
+        assert!(replies.is_empty() && messages.is_pending());
+        assert_eq!(messages.receive("aé".as_bytes(), &mut replies), Verdict::Open);
+        assert_eq!(replies, vec![b'A'; PIECE]);
+        assert_eq!(messages.count(), 0);
+    }
+
+    #[test]
+    fn a_character_cut_by_a_gap_waits_for_its_rest() {
+        let mut messages = Messages::default();
+        let mut replies = Vec::new();
+        assert_eq!(messages.receive(b"caf\xc3", &mut replies), Verdict::Open);
+        messages.pause(&mut replies);
+        assert_eq!(replies, b"CAF");
+        assert!(!messages.is_pending());
+        assert_eq!(messages.receive(b"\xa9", &mut replies), Verdict::Open);
+        messages.pause(&mut replies);
+        assert_eq!(replies, "CAFÉ".as_bytes());
+    }
+}
