@@ -1,0 +1,21 @@
+//! The lines that capchat itself writes: to standard output and standard error, whole and at once.
+//!
+//! A standard stream that is closed or full never hurts the program: these lines have no reader left who
+//! could be told.
+
+use std::fmt::Display;
+use std::io::Write;
+
+/// Writes a line that scripts read to standard output.
+pub fn announce(line: impl Display) {
+    write_line(std::io::stdout(), &format!("{line}\n"));
+}
+
+/// Writes a line that begins with the program's name to standard error.
+pub fn tell(line: impl Display) {
+    write_line(std::io::stderr(), &format!("capchat: {line}\n"));
+}
+
+fn write_line(mut stream: impl Write, line: &str) {
+    let _ = stream.write_all(line.as_bytes()).and_then(|()| stream.flush());
+}

@@ -1,0 +1,300 @@
+//! One client, from its first byte to the orderly end of its connection.
+//!
+//! Two things bound what a client costs. Nothing is read from it while replies wait to be sent, so one that
+//! never reads holds the replies to one read and no more. And the large buffers are one pair for all: a
+//! connection borrows them while it is polled, so one that is idle owns none.
+
+use std::cell::RefCell;
+use std::future::{pending, poll_fn};
+use std::io::{self, Cursor};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use super::log::{Event, Log};
+use crate::message::{Messages, Verdict};
+use crate::transport::Peer;
+
+/// How much one read takes at the most. Larger buffers gain little more in bulk, and fall out of the cache.
+const READ_BUFFER: usize = 256 * 1024;
+
+/// How long, and for how many bytes, the server goes on reading after it has ended its own side. A close
+/// with unread input makes TCP send a reset (RFC 2525, section 2.17), which can destroy replies that the
+/// client has not read yet.
+const LINGER_TIME: Duration = Duration::from_secs(10);
+const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// When the server stops, what a client has sent is answered until it has been quiet for this long, and for
+/// so long at the most.
+const DRAIN_QUIET: Duration = Duration::from_millis(10);
+const DRAIN_TIME: Duration = Duration::from_millis(500);
+
+thread_local! {
+    static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
+        input: vec![0; READ_BUFFER],
+        replies: Vec::with_capacity(READ_BUFFER),
+    });
+}
+
+/// The buffers that a connection borrows while it is polled.
+struct Scratch {
+    input: Vec<u8>,
+    replies: Vec<u8>,
+}
+
+/// What holds for every client.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) message_gap: Option<Duration>,
+    pub(super) idle_timeout: Option<Duration>,
+}
+
+/// Why a conversation ended.
+#[derive(Debug)]
+enum Ending {
+    /// The client ended its side.
+    ClientEnd,
+    /// A message contained the close word.
+    CloseWord,
+    /// The client sent nothing for too long.
+    Idle,
+    /// The server was told to stop.
+    Stopped,
+}
+
+/// A client that is connected.
+#[derive(Debug)]
+pub(super) struct Connection<S> {
+    stream: S,
+    peer: Peer,
+    limits: Limits,
+    stopping: watch::Receiver<bool>,
+    log: Log,
+    messages: Messages,
+    /// Replies that the client has not taken yet; nothing is read before they are gone.
+    unsent: Cursor<Vec<u8>>,
+    started: Instant,
+    last_heard: Instant,
+    received: u64,
+    sent: u64,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
+    pub(super) fn new(
+        stream: S,
+        peer: Peer,
+        limits: Limits,
+        stopping: watch::Receiver<bool>,
+        log: Log,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            stream,
+            peer,
+            limits,
+            stopping,
+            log,
+            messages: Messages::default(),
+            unsent: Cursor::default(),
+            started: now,
+            last_heard: now,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// Serves the client until the connection is closed.
+    pub(super) async fn run(mut self) {
+        self.log.tell(&Event::Connected { client: self.peer });
+        let ending = self.converse().await;
+        let reason = match &ending {
+            Ok(Ending::ClientEnd) => "closed by the client".to_owned(),
+            Ok(Ending::CloseWord) => "asked to close".to_owned(),
+            Ok(Ending::Idle) => "idle for too long".to_owned(),
+            Ok(Ending::Stopped) => "server stopped".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let in_order = match ending {
+            Ok(ending) => self.close(&ending).await.is_ok(),
+            Err(_) => false,
+        };
+        self.log.tell(&Event::Disconnected {
+            client: self.peer,
+            reason,
+            in_order,
+            messages: self.messages.count(),
+            received: self.received,
+            sent: self.sent,
+            seconds: self.started.elapsed().as_secs_f64(),
+        });
+    }
+
+    /// Answers messages until there is a reason to end.
+    async fn converse(&mut self) -> io::Result<Ending> {
+        let mut stopping = self.stopping.clone();
+        loop {
+            // The gap is timed only while a message is pending, so those who send lines never pay for it.
+            let gap = self.limits.message_gap.filter(|_| self.messages.is_pending());
+            let gap_ends = gap.map(|gap| self.last_heard + gap);
+            let idle_ends = self.limits.idle_timeout.map(|limit| self.last_heard + limit);
+            tokio::select! {
+                biased;
+                _ = stopping.wait_for(|&stopping| stopping) => break,
+                ending = self.exchange() => {
+                    if let Some(ending) = ending? {
+                        return Ok(ending);
+                    }
+                }
+                () = at(gap_ends) => self.pause(),
+                () = at(idle_ends) => return Ok(Ending::Idle),
+            }
+        }
+        self.drain().await
+    }
+
+    /// Answers what has come of an unfinished message.
+    fn pause(&mut self) {
+        let unsent = self.unsent.get_mut();
+        let before = unsent.len();
+        self.messages.pause(unsent);
+        let bytes = unsent.len() - before;
+        self.log.tell(&Event::Paused {
+            client: self.peer,
+            bytes,
+        });
+    }
+
+    /// Answers what the client sent before the server was told to stop.
+    async fn drain(&mut self) -> io::Result<Ending> {
+        let drained = async {
+            while let Ok(ending) = timeout(DRAIN_QUIET, self.exchange()).await {
+                if let Some(ending) = ending? {
+                    return Ok(Some(ending));
+                }
+            }
+            io::Result::Ok(None)
+        };
+        let ending = timeout(DRAIN_TIME, drained).await.unwrap_or(Ok(None))?;
+        if ending.is_none() {
+            self.messages.finish(self.unsent.get_mut());
+        }
+        Ok(ending.unwrap_or(Ending::Stopped))
+    }
+
+    /// Sends what is unsent, then reads once and answers. Cancelled at any point, it loses nothing.
+    async fn exchange(&mut self) -> io::Result<Option<Ending>> {
+        self.send_unsent().await?;
+        poll_fn(|cx| self.poll_answer(cx)).await
+    }
+
+    async fn send_unsent(&mut self) -> io::Result<()> {
+        while self.send_some().await? {}
+        Ok(())
+    }
+
+    /// Sends as much as the client takes now; says whether there may be more.
+    async fn send_some(&mut self) -> io::Result<bool> {
+        if self.unsent.position() == self.unsent.get_ref().len() as u64 {
+            self.unsent = Cursor::default();
+            return Ok(false);
+        }
+        self.sent += self.stream.write_buf(&mut self.unsent).await? as u64;
+        Ok(true)
+    }
+
+    /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
+    /// take becomes the connection's own.
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
+        SCRATCH.with_borrow_mut(|Scratch { input, replies }| {
+            let mut input = ReadBuf::new(input);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
+            let bytes = input.filled();
+            self.received += bytes.len() as u64;
+            self.last_heard = Instant::now();
+
+            replies.clear();
+            let ending = if bytes.is_empty() {
+                self.messages.finish(replies);
+                Some(Ending::ClientEnd)
+            } else {
+                match self.messages.receive(bytes, replies) {
+                    Verdict::Open => None,
+                    Verdict::Close => Some(Ending::CloseWord),
+                }
+            };
+            let mut rest = replies.as_slice();
+            while !rest.is_empty() {
+                match Pin::new(&mut self.stream).poll_write(cx, rest)? {
+                    Poll::Ready(written) => {
+                        self.sent += written as u64;
+                        rest = &rest[written..];
+                    }
+                    Poll::Pending => {
+                        *self.unsent.get_mut() = rest.to_vec();
+                        break;
+                    }
+                }
+            }
+            Poll::Ready(Ok(ending))
+        })
+    }
+
+    /// Ends the connection so that the client can read every reply: sends the rest, ends this side, and
+    /// discards what the client still sends until it ends its own.
+    async fn close(&mut self, ending: &Ending) -> io::Result<()> {
+        let patience = match ending {
+            // It has been silent for the time it was given already.
+            Ending::Idle => Some(LINGER_TIME),
+            _ => self.limits.idle_timeout,
+        };
+        while within(patience, self.send_some()).await? {}
+        self.stream.shutdown().await?;
+        match ending {
+            Ending::ClientEnd => Ok(()),
+            _ => within(Some(LINGER_TIME), self.linger()).await,
+        }
+    }
+
+    async fn linger(&mut self) -> io::Result<()> {
+        let mut discarded = 0;
+        while discarded < LINGER_BYTES {
+            match poll_fn(|cx| self.poll_discard(cx)).await? {
+                0 => return Ok(()),
+                bytes => discarded += bytes,
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the client sends on and on",
+        ))
+    }
+
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|Scratch { input, .. }| {
+            let mut input = ReadBuf::new(input);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
+            self.received += input.filled().len() as u64;
+            Poll::Ready(Ok(input.filled().len()))
+        })
+    }
+}
+
+/// Waits until the deadline, for ever where there is none.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => pending().await,
+    }
+}
+
+/// Gives up on `step` after `limit`, never where there is none.
+async fn within<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
+    match limit {
+        Some(limit) => timeout(limit, step).await?,
+        None => step.await,
+    }
+}
