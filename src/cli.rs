@@ -1,0 +1,191 @@
+//! The command line: clap definitions alone. The man pages and the shell completions are made from them.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::duration;
+
+/// A scriptable, line-oriented netcat: a server that answers in CAPITALS, and a client for people, pipes and
+/// tests.
+#[derive(Debug, Parser)]
+#[command(
+    name = "capchat",
+    version,
+    arg_required_else_help = false,
+    disable_help_subcommand = true
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    #[expect(missing_docs)]
+    pub command: Command,
+}
+
+/// What capchat is asked to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Answer every message with the same text in CAPITALS
+    ///
+    /// Serve any number of clients, answer every message (a line, or what was sent before a quiet gap) with
+    /// the same text in Unicode capitals, and keep each connection open until a message contains CLOSE
+    /// SOCKET. The line 'listening on ADDRESS' on standard output says when the server is ready.
+    Serve(ServeArgs),
+    /// Talk to a server: at a prompt, or in a pipe
+    ///
+    /// Where standard input and output are both a terminal, show a prompt with line editing and history.
+    /// Otherwise be a lossless pipe: send standard input, print every reply, and exit when the server has
+    /// closed.
+    Connect(ConnectArgs),
+}
+
+/// Where the server is.
+#[derive(Args, Debug)]
+pub struct AddressArgs {
+    /// HOST, PORT, HOST:PORT, [IPV6]:PORT or unix:PATH [default: 127.0.0.1:5605]
+    #[arg(value_name = "HOST", help_heading = "Arguments")]
+    pub host: Option<String>,
+
+    /// The port, where HOST has none
+    #[arg(value_name = "PORT", help_heading = "Arguments")]
+    pub port: Option<String>,
+
+    /// Use IPv4 addresses only
+    #[arg(short = '4', conflicts_with = "ipv6")]
+    pub ipv4: bool,
+
+    /// Use IPv6 addresses only
+    #[arg(short = '6')]
+    pub ipv6: bool,
+}
+
+/// The options of `capchat serve`.
+#[derive(Args, Debug)]
+pub struct ServeArgs {
+    #[command(flatten)]
+    #[expect(missing_docs)]
+    pub address: AddressArgs,
+
+    /// Answer an unfinished message once nothing has come for so long, or never
+    #[arg(long, value_name = "DURATION|never", default_value = "50ms", value_parser = parse_gap)]
+    pub message_gap: Gap,
+
+    /// Serve so many clients at once; more wait until one leaves [default: no limit]
+    #[arg(long, value_name = "N")]
+    pub max_clients: Option<NonZeroUsize>,
+
+    /// Close the connection of a client that has sent nothing for so long [default: never]
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    pub idle_timeout: Option<Duration>,
+
+    /// Tell nothing of the clients
+    #[arg(short, long, conflicts_with = "verbose")]
+    pub quiet: bool,
+
+    /// Tell more of the clients
+    #[arg(short, long)]
+    pub verbose: bool,
+
+    /// How events are written to standard error
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log: LogFormat,
+}
+
+/// The options of `capchat connect`.
+#[derive(Args, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
+pub struct ConnectArgs {
+    #[command(flatten)]
+    #[expect(missing_docs)]
+    pub address: AddressArgs,
+
+    /// Send one line, wait for its reply, send the next
+    ///
+    /// A reply is one line, or bytes followed by a quiet gap of 50 ms. A server that closes before all lines
+    /// were sent is exit status 3.
+    #[arg(long)]
+    pub lockstep: bool,
+
+    /// How each line that is sent ends [default: as in the input; lf from the prompt]
+    #[arg(long, value_name = "EOL", hide_possible_values = false)]
+    pub eol: Option<Eol>,
+
+    /// The same as --eol crlf
+    #[arg(short = 'C', conflicts_with = "eol")]
+    pub crlf: bool,
+
+    /// Give up (exit status 124) when a reply is owed and nothing was sent or received for so long
+    #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    pub timeout: Option<Duration>,
+
+    /// Give up (exit status 124) when the whole run takes longer
+    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
+    pub max_time: Option<Duration>,
+
+    /// Give up (exit status 1) when one attempt to connect takes longer
+    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse_positive)]
+    pub connect_timeout: Duration,
+
+    /// Keep trying for so long while the server is not there yet
+    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration::parse)]
+    pub retry: Duration,
+
+    /// The prompt, on a terminal
+    #[arg(long, value_name = "TEXT", default_value = "enter your message: ")]
+    pub prompt: String,
+
+    /// Neither read nor keep the history of the prompt
+    #[arg(long)]
+    pub no_history: bool,
+
+    /// Tell on standard error what happens to the connection
+    #[arg(short, long)]
+    pub verbose: bool,
+}
+
+/// When an unfinished message is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gap {
+    /// After a silence of this long.
+    After(Duration),
+    /// Not before its end.
+    Never,
+}
+
+fn parse_gap(text: &str) -> Result<Gap, String> {
+    match text {
+        "never" => Ok(Gap::Never),
+        text => duration::parse(text).map(Gap::After),
+    }
+}
+
+/// How events are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// A sentence a line
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Eol {
+    /// With a line feed
+    Lf,
+    /// With a carriage return and a line feed
+    Crlf,
+    /// With nothing, for servers that take each recv as a message
+    None,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definitions_are_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,126 @@
+//! What the terminal shows: the server's text, and below it the line being typed.
+//!
+//! While a line is being typed, the screen belongs to the line editor, which runs in a thread of its own.
+//! Text for the user then waits here until the editor next paints its prompt, and is painted with it: above
+//! the prompt, in one piece. So no text is lost or comes twice, whenever the editor starts or ends.
+
+use std::io::{self, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+
+/// The terminal, shared by the main flow and the editor's thread.
+#[derive(Debug)]
+pub(super) struct Screen {
+    state: Mutex<State>,
+    /// Whether the editor has painted its prompt since it was last asked to, and so has the terminal in raw
+    /// mode.
+    painted: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Whether the editor has the screen.
+    is_editing: bool,
+    /// Whole lines that wait for the editor to paint them.
+    above: String,
+    is_at_line_start: bool,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        let state = State {
+            is_editing: false,
+            above: String::new(),
+            is_at_line_start: true,
+        };
+        Self {
+            state: Mutex::new(state),
+            painted: watch::Sender::new(false),
+        }
+    }
+
+    /// Shows text: at once, or above the line being typed. Says whether the editor is to be woken for it.
+    /// While a line is being typed, the text must consist of whole lines.
+    ///
+    /// # Errors
+    /// Those of writing to the terminal.
+    pub(super) fn show(&self, text: &str) -> io::Result<bool> {
+        let mut state = self.lock();
+        if state.is_editing {
+            state.above.push_str(text);
+            return Ok(true);
+        }
+        state.write(text)?;
+        Ok(false)
+    }
+
+    /// Gives the screen to the editor, at the start of a line.
+    ///
+    /// # Errors
+    /// Those of writing to the terminal.
+    pub(super) fn give_to_editor(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.end_line()?;
+        state.is_editing = true;
+        self.painted.send_replace(false);
+        Ok(())
+    }
+
+    /// Takes the screen back when the editor has left it, and shows what it did not paint any more.
+    ///
+    /// # Errors
+    /// Those of writing to the terminal.
+    pub(super) fn take_from_editor(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.is_editing = false;
+        state.is_at_line_start = true;
+        let above = std::mem::take(&mut state.above);
+        state.write(&above)
+    }
+
+    /// Ends an unfinished line.
+    ///
+    /// # Errors
+    /// Those of writing to the terminal.
+    pub(super) fn end_line(&self) -> io::Result<()> {
+        self.lock().end_line()
+    }
+
+    /// For the editor, as it paints its prompt: the text that belongs above it.
+    pub(super) fn text_above_prompt(&self) -> String {
+        let above = std::mem::take(&mut self.lock().above);
+        self.painted.send_replace(true);
+        above
+    }
+
+    /// Waits until the editor has painted its prompt.
+    pub(super) async fn painted(&self) {
+        // The sender is this very object.
+        let _ = self.painted.subscribe().wait_for(|&painted| painted).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        self.is_at_line_start = text.ends_with('\n');
+        let mut stdout = io::stdout().lock();
+        stdout.write_all(text.as_bytes())?;
+        stdout.flush()
+    }
+
+    fn end_line(&mut self) -> io::Result<()> {
+        if self.is_at_line_start {
+            Ok(())
+        } else {
+            self.write("\n")
+        }
+    }
+}
