@@ -1,0 +1,7 @@
+//! Tests from outside: at the binary, on real sockets and a real pseudo-terminal.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod connect;
+mod serve;
+mod support;
