@@ -43,11 +43,11 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct AddressArgs {
     /// HOST, PORT, HOST:PORT, [IPV6]:PORT or unix:PATH [default: 127.0.0.1:5605]
-    #[arg(value_name = "HOST", help_heading = "Arguments")]
+    #[arg(value_name = "HOST")]
     pub host: Option<String>,
 
     /// The port, where HOST has none
-    #[arg(value_name = "PORT", help_heading = "Arguments")]
+    #[arg(value_name = "PORT")]
     pub port: Option<String>,
 
     /// Use IPv4 addresses only
@@ -107,7 +107,7 @@ pub struct ConnectArgs {
     pub lockstep: bool,
 
     /// How each line that is sent ends [default: as in the input; lf from the prompt]
-    #[arg(long, value_name = "EOL", hide_possible_values = false)]
+    #[arg(long, value_name = "EOL")]
     pub eol: Option<Eol>,
 
     /// The same as --eol crlf

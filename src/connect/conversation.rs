@@ -166,19 +166,26 @@ impl Conversation {
     }
 
     fn on_received(&mut self, received: io::Result<usize>) -> Result<Event> {
-        match (received, &self.output) {
-            // The reset was reported to the write, and the kernel tells it only once.
-            (Ok(0), Output::Refused(error)) if error.kind() == io::ErrorKind::ConnectionReset => {
-                Err(io::Error::from(io::ErrorKind::ConnectionReset)).with_context(|| self.broken())
-            }
-            (Ok(0), _) => Ok(Event::Closed),
-            (Ok(bytes), _) => {
+        match received {
+            Ok(0) => self.on_end(),
+            Ok(bytes) => {
                 self.received += bytes as u64;
                 self.last_activity = Instant::now();
                 self.is_reply_owed = false;
                 Ok(Event::Received)
             }
-            (Err(error), _) => Err(error).with_context(|| self.broken()),
+            Err(error) => Err(error).with_context(|| self.broken()),
+        }
+    }
+
+    /// The end of what can be read: the server's end of stream, or a reset that was told to a write, since
+    /// the kernel tells it only once.
+    fn on_end(&mut self) -> Result<Event> {
+        match std::mem::replace(&mut self.output, Output::Ended) {
+            Output::Refused(error) if error.kind() == io::ErrorKind::ConnectionReset => {
+                Err(error).with_context(|| self.broken())
+            }
+            _ => Ok(Event::Closed),
         }
     }
 

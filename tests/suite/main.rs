@@ -5,3 +5,4 @@
 mod connect;
 mod serve;
 mod support;
+mod survival;

@@ -1,11 +1,628 @@
-//! `capchat serve`, as its clients see it.
+//! `capchat serve`, as its clients and the scripts that start it see it.
 
-use crate::support::TestServer;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::support::{Client, Connect, DEADLINE, TestServer, capchat, eventually};
+
+/// The end of a run of `capchat serve` that was to fail: its status and its errors.
+fn failure(arguments: &[&str]) -> (Option<i32>, String) {
+    failure_of(capchat().arg("serve").args(arguments))
+}
+
+fn failure_of(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
+}
+
+// Messages.
 
 #[test]
-fn answers_in_capitals() {
+fn answers_in_capitals_with_the_line_ending_as_it_came() {
     let server = TestServer::start(&[]);
     let mut client = server.connect();
-    client.send("hello\r\nstraße\n");
-    client.expect("HELLO\r\nSTRASSE\n");
+    client.send("hello\r\nstraße, ελληνικά\n\n\r\n");
+    client.expect("HELLO\r\nSTRASSE, ΕΛΛΗΝΙΚΆ\n\n\r\n");
+}
+
+#[test]
+fn lets_bytes_that_are_not_utf8_pass() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.send(b"a\xff\x00b\xc3(\xed\xa0\x80\n");
+    client.expect(b"A\xff\x00B\xc3(\xed\xa0\x80\n");
+}
+
+#[test]
+fn a_message_with_the_close_word_ends_the_connection() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.send("one\nplease CLOSE SOCKET now\ntwo\n");
+    client.expect_end("ONE\n");
+}
+
+#[test]
+fn the_close_word_is_found_across_segments_and_early_answers() {
+    let server = TestServer::start(&["--message-gap", "1ms"]);
+    let mut client = server.connect();
+    for byte in b"xCLOSE SOCKE" {
+        client.send([*byte]);
+        client.expect([byte.to_ascii_uppercase()]);
+    }
+    client.send("T and more");
+    client.expect_end("");
+}
+
+#[test]
+fn two_messages_do_not_make_a_close_word() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.send("CLOSE\nSOCKET\nclose socket\n");
+    client.expect("CLOSE\nSOCKET\nCLOSE SOCKET\n");
+    client.end();
+    client.expect_end("");
+}
+
+#[test]
+fn answers_an_unfinished_message_at_a_quiet_gap() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.send("hello");
+    client.expect("HELLO");
+    client.send(" caf\u{e9}".as_bytes());
+    client.expect(" CAF\u{c9}");
+    client.send("CLOSE SOCKET");
+    client.expect_end("");
+}
+
+#[test]
+fn a_character_that_is_cut_by_a_quiet_gap_waits_for_its_rest() {
+    let server = TestServer::start(&["--message-gap", "1ms"]);
+    let mut client = server.connect();
+    client.send(b"caf\xc3");
+    client.expect("CAF");
+    client.send(b"\xa9");
+    client.expect("É");
+}
+
+#[test]
+fn without_a_gap_an_unfinished_message_waits_for_its_end() {
+    let server = TestServer::start(&["--message-gap", "never"]);
+    let mut client = server.connect();
+    client.send("hello");
+    client
+        .stream
+        .set_read_timeout(Some(Duration::from_millis(200)))
+        .unwrap();
+    assert!(client.stream.read(&mut [0]).is_err());
+    client.stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.send("\n");
+    client.expect("HELLO\n");
+}
+
+#[test]
+fn a_long_message_is_answered_in_pieces_of_64_kib() {
+    let server = TestServer::start(&["--message-gap", "never"]);
+    let mut client = server.connect();
+    client.send(vec![b'a'; 100_000]);
+    client.expect(vec![b'A'; 65_536]);
+    client.send("\n");
+    client.expect(vec![b'A'; 100_000 - 65_536]);
+    client.expect("\n");
+}
+
+#[test]
+fn the_end_of_the_client_answers_an_unfinished_message_whole() {
+    let server = TestServer::start(&["--message-gap", "never"]);
+    let mut client = server.connect();
+    client.send(b"hello\nworld\xc3");
+    client.end();
+    client.expect_end(b"HELLO\nWORLD\xc3");
+}
+
+#[test]
+fn no_reply_is_lost_at_a_close_with_megabytes_unread() {
+    let server = TestServer::start(&["-q"]);
+    let ignored = vec![b'x'; 4 << 20];
+    for _ in 0..50 {
+        let mut client = server.connect();
+        let mut sender = client.stream.try_clone().unwrap();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                sender.write_all(b"hi\nCLOSE SOCKET\n").unwrap();
+                sender.write_all(&ignored).unwrap();
+                sender.shutdown(std::net::Shutdown::Write).unwrap();
+            });
+            client.expect_end("HI\n");
+        });
+    }
+}
+
+// Addresses.
+
+#[test]
+fn listens_where_it_is_told() {
+    for (arguments, expected) in [
+        (&["0"][..], "127.0.0.1:"),
+        (&["127.0.0.1", "0"], "127.0.0.1:"),
+        (&[":0"], "127.0.0.1:"),
+        (&["127.0.0.2:0"], "127.0.0.2:"),
+        (&["-4", "localhost", "0"], "127.0.0.1:"),
+    ] {
+        let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
+        assert!(
+            server.address().starts_with(expected),
+            "{arguments:?}: {}",
+            server.address()
+        );
+        Connect::to(server.address())
+            .stdin("hi\n")
+            .run()
+            .succeeds_with("HI\n");
+    }
+}
+
+#[test]
+fn listens_on_ipv6() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        println!("skipped: no IPv6");
+        return;
+    }
+    for arguments in [&["[::1]:0"][..], &["::1", "0"], &["-6", "0"]] {
+        let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
+        assert!(server.address().starts_with("[::1]:"), "{}", server.address());
+        Connect::to(server.address())
+            .stdin("hi\n")
+            .run()
+            .succeeds_with("HI\n");
+    }
+}
+
+#[test]
+fn a_name_with_several_addresses_is_listened_on_at_each_with_one_port() {
+    use std::net::ToSocketAddrs;
+    let mut addresses: Vec<_> = ("localhost", 0).to_socket_addrs().unwrap().collect();
+    addresses.sort_unstable();
+    addresses.dedup();
+    let server = TestServer::start_with(capchat().arg("serve").args(["localhost", "0"]), addresses.len());
+    for (address, listening) in addresses.iter().zip({
+        let mut sorted = server.addresses.clone();
+        sorted.sort_by_key(|address| address.parse::<std::net::SocketAddr>().unwrap());
+        sorted
+    }) {
+        assert_eq!(
+            listening,
+            std::net::SocketAddr::new(address.ip(), server.port()).to_string()
+        );
+        Connect::to(&listening).stdin("hi\n").run().succeeds_with("HI\n");
+    }
+}
+
+#[test]
+fn the_environment_names_the_default_address() {
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "127.0.0.3:0").arg("serve");
+    assert!(
+        TestServer::start_with(&mut command, 1)
+            .address()
+            .starts_with("127.0.0.3:")
+    );
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "127.0.0.3 1").args(["serve", "0"]);
+    assert!(
+        TestServer::start_with(&mut command, 1)
+            .address()
+            .starts_with("127.0.0.3:")
+    );
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
+    let (status, errors) = failure_of(&mut command);
+    assert_eq!(
+        (status, errors.as_str()),
+        (
+            Some(2),
+            "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n"
+        )
+    );
+}
+
+#[test]
+fn a_bad_command_line_is_one_line_and_status_2() {
+    for (arguments, text) in [
+        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
+        (&["127.0.0.1:99999"], "'99999' is not a port"),
+        (&["localhost:"], "no port behind the colon in 'localhost:'"),
+        (&[""], "the address is empty"),
+        (&["unix:"], "no path behind 'unix:'"),
+        (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
+        (
+            &["--idle-timeout", "5x"],
+            "'x' is not a unit of time (ms, s, m, h)",
+        ),
+        (&["--idle-timeout", "0"], "it must be longer than zero"),
+        (
+            &["--message-gap", "soon"],
+            "invalid value 'soon' for '--message-gap",
+        ),
+        (&["--max-clients", "0"], "invalid value '0' for '--max-clients"),
+        (&["--log", "xml"], "[possible values: text, json]"),
+        (&["-4", "-6"], "cannot be used with"),
+        (&["--nonsense"], "unexpected argument '--nonsense' found"),
+    ] {
+        let (status, errors) = failure(arguments);
+        assert_eq!(status, Some(2), "{arguments:?}: {errors}");
+        assert!(
+            errors.starts_with("capchat: ") && errors.contains(text),
+            "{arguments:?}: {errors}"
+        );
+        assert_eq!(errors.matches('\n').count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_is_status_1() {
+    for (arguments, texts) in [
+        (
+            &["no-such-host.invalid"][..],
+            ["could not listen on no-such-host.invalid:5605", "lookup"],
+        ),
+        (
+            &["192.0.2.1:0"],
+            ["could not listen on 192.0.2.1:0", "assign requested address"],
+        ),
+        (
+            &["unix:/no/such/folder/x"],
+            ["could not listen on unix:/no/such/folder/x", "No such file"],
+        ),
+        (
+            &["-6", "127.0.0.1:0"],
+            ["could not listen on 127.0.0.1:0", "has no IPv6 address"],
+        ),
+    ] {
+        let (status, errors) = failure(arguments);
+        assert_eq!(status, Some(1), "{errors}");
+        assert!(texts.iter().all(|text| errors.contains(text)), "{errors}");
+        assert_eq!(errors.matches('\n').count(), 1, "{errors}");
+    }
+}
+
+#[test]
+fn a_second_server_on_the_address_fails() {
+    let server = TestServer::start(&[]);
+    let (status, errors) = failure(&[server.address()]);
+    assert_eq!(status, Some(1));
+    assert!(
+        errors.starts_with(&format!("capchat: could not listen on {}: ", server.address())),
+        "{errors}"
+    );
+    assert!(errors.contains("in use"), "{errors}");
+    Connect::to(server.address())
+        .stdin("still there\n")
+        .run()
+        .succeeds_with("STILL THERE\n");
+}
+
+// Unix sockets.
+
+/// A path in a folder that goes with the first part.
+fn socket_path() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket").display().to_string();
+    (folder, path)
+}
+
+#[test]
+fn serves_on_a_unix_socket_and_removes_it() {
+    let (_folder, path) = socket_path();
+    let mut server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
+    assert_eq!(server.address(), format!("unix:{path}"));
+    Connect::to(server.address())
+        .stdin("hi\n")
+        .run()
+        .succeeds_with("HI\n");
+    assert_eq!(server.log_line(), "unix#1 connected");
+    let (status, errors) = failure(&[server.address()]);
+    assert!(status == Some(1) && errors.contains("in use"), "{errors}");
+    server.send_signal(Signal::TERM);
+    assert_eq!(server.wait().code(), Some(0));
+    assert!(!fs::exists(&path).unwrap());
+}
+
+#[test]
+fn takes_over_a_stale_socket() {
+    let (_folder, path) = socket_path();
+    drop(UnixListener::bind(&path).unwrap());
+    let server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
+    Connect::to(server.address())
+        .stdin("hi\n")
+        .run()
+        .succeeds_with("HI\n");
+}
+
+#[test]
+fn leaves_a_file_that_is_no_socket_alone() {
+    let (_folder, path) = socket_path();
+    fs::write(&path, "precious").unwrap();
+    let (status, errors) = failure(&[&format!("unix:{path}")]);
+    assert_eq!(
+        (status, errors),
+        (
+            Some(1),
+            format!("capchat: could not listen on unix:{path}: the file exists and is no socket\n")
+        )
+    );
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+}
+
+#[test]
+fn no_reply_is_lost_at_a_close_on_a_unix_socket() {
+    let (_folder, path) = socket_path();
+    let _server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
+    let mut client = UnixStream::connect(&path).unwrap();
+    client.set_read_timeout(Some(DEADLINE)).unwrap();
+    client.write_all(b"hi\nCLOSE SOCKET\nunread").unwrap();
+    let mut replies = String::new();
+    client.read_to_string(&mut replies).unwrap();
+    assert_eq!(replies, "HI\n");
+}
+
+// The log.
+
+#[test]
+fn tells_when_clients_come_and_go() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    let name = client.address();
+    assert_eq!(server.log_line(), format!("{name} connected"));
+    client.send("hello\nworld\nrest");
+    client.end();
+    client.expect_end("HELLO\nWORLD\nREST");
+    let line = server.log_line();
+    let expected = format!(
+        "{name} disconnected: closed by the client; messages 3, bytes received 16, sent 16, seconds 0."
+    );
+    assert!(line.starts_with(&expected), "{line}");
+
+    let mut client = server.connect();
+    client.send("CLOSE SOCKET");
+    client.expect_end("");
+    drop(client);
+    assert!(
+        server
+            .log_line_with("disconnected")
+            .contains(": asked to close; messages 0, ")
+    );
+
+    let mut client = server.connect();
+    client.send("x");
+    client.reset();
+    assert!(
+        server
+            .log_line_with("disconnected")
+            .contains(", not in order: Connection reset by peer")
+    );
+}
+
+#[test]
+fn tells_more_or_nothing_where_asked() {
+    let server = TestServer::start(&["-v"]);
+    let mut client = server.connect();
+    client.send("hello");
+    client.expect("HELLO");
+    assert!(
+        server
+            .log_line_with("paused")
+            .ends_with("paused: answered with 5 bytes")
+    );
+
+    let mut server = TestServer::start(&["--quiet"]);
+    server.connect().expect_answer();
+    server.send_signal(Signal::TERM);
+    assert!(server.wait().success());
+    assert_eq!(server.remaining_log(), [""; 0]);
+}
+
+#[test]
+fn writes_json_where_asked() {
+    let server = TestServer::start(&["--log", "json"]);
+    let mut client = server.connect();
+    let name = client.address().to_string();
+    client.send("hello\n");
+    client.end();
+    client.expect_end("HELLO\n");
+    let line: serde_json::Value = serde_json::from_str(&server.log_line()).unwrap();
+    assert_eq!(
+        (&line["event"], &line["client"]),
+        (&"connected".into(), &name.as_str().into())
+    );
+    let line: serde_json::Value = serde_json::from_str(&server.log_line()).unwrap();
+    assert_eq!(
+        (&line["event"], &line["client"]),
+        (&"disconnected".into(), &name.as_str().into())
+    );
+    assert_eq!(
+        (&line["reason"], &line["in_order"]),
+        (&"closed by the client".into(), &true.into())
+    );
+    assert_eq!(
+        (&line["messages"], &line["received"], &line["sent"]),
+        (&1.into(), &6.into(), &6.into())
+    );
+    assert!(line["seconds"].as_f64().unwrap() < 30.0);
+    let time = line["time"].as_str().unwrap();
+    assert!(
+        time.starts_with("20") && time.ends_with('Z') && time.len() == 24,
+        "{time}"
+    );
+}
+
+#[test]
+fn a_dead_log_reader_does_no_harm() {
+    let (_folder, path) = socket_path();
+    let mut command = capchat();
+    command
+        .args(["serve", "-v", &format!("unix:{path}")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    for _ in 0..20 {
+        let connected = Connect::to(&format!("unix:{path}")).args(&["--retry", "20s"]);
+        connected.stdin("hi\n").run().succeeds_with("HI\n");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_log_reader_that_stands_still_holds_nobody_up() {
+    let (_folder, path) = socket_path();
+    let mut command = capchat();
+    command
+        .args(["serve", &format!("unix:{path}")])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    // Nobody reads standard error: a pipe takes 64 KiB, and 3,000 clients write more.
+    let mut child = command.spawn().unwrap();
+    eventually("the server listens", || UnixStream::connect(&path).ok());
+    for _ in 0..3000 {
+        let mut client = UnixStream::connect(&path).unwrap();
+        client.set_read_timeout(Some(DEADLINE)).unwrap();
+        client.write_all(b"hi\n").unwrap();
+        client.read_exact(&mut [0; 3]).unwrap();
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
+    assert!(crate::support::wait(&mut child).success());
+}
+
+#[test]
+fn closed_standard_streams_do_no_harm() {
+    let (_folder, path) = socket_path();
+    let script = format!(
+        "exec {} serve unix:{path} <&- >&- 2>&-",
+        env!("CARGO_BIN_EXE_capchat")
+    );
+    let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
+    for _ in 0..5 {
+        let connected = Connect::to(&format!("unix:{path}")).args(&["--retry", "20s"]);
+        connected.stdin("hi\n").run().succeeds_with("HI\n");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+// Limits.
+
+#[test]
+fn at_the_limit_new_clients_wait_for_one_to_leave() {
+    let server = TestServer::start(&["--max-clients", "2"]);
+    let mut first = server.connect();
+    let mut second = server.connect();
+    first.expect_answer();
+    second.expect_answer();
+    let mut third = server.connect();
+    third.send("hello\n");
+    server.log_line_with("the limit is reached");
+    first.expect_answer();
+    third.stream.set_nonblocking(true).unwrap();
+    assert!(third.stream.read(&mut [0]).is_err());
+    third.stream.set_nonblocking(false).unwrap();
+    drop(first);
+    third.expect("HELLO\n");
+    second.expect_answer();
+}
+
+#[test]
+fn an_idle_client_is_closed_in_order() {
+    let server = TestServer::start(&["--idle-timeout", "300ms"]);
+    let mut idle = server.connect();
+    idle.send("hello\n");
+    idle.expect("HELLO\n");
+    let start = Instant::now();
+    idle.expect_end("");
+    assert!(start.elapsed() >= Duration::from_millis(200));
+    drop(idle);
+    assert!(
+        server
+            .log_line_with("disconnected")
+            .contains("disconnected: idle for too long")
+    );
+}
+
+#[test]
+fn a_client_that_does_not_read_is_idle_too() {
+    let server = TestServer::start(&["--idle-timeout", "300ms"]);
+    let client = server.connect();
+    let mut sender = client.stream.try_clone().unwrap();
+    std::thread::spawn(move || while sender.write_all(&[b'x'; 4096]).is_ok() {});
+    server.log_line_with("disconnected, not in order: idle for too long");
+    drop(client);
+}
+
+// The end.
+
+#[test]
+fn sigterm_and_sigint_end_every_connection_in_order() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut server = TestServer::start(&[]);
+        let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            client.expect_answer();
+        }
+        server.send_signal(signal);
+        for client in &mut clients {
+            client.expect_end("");
+        }
+        drop(clients);
+        assert_eq!(server.wait().code(), Some(0));
+        let again = TestServer::start_with(capchat().args(["serve", server.address()]), 1);
+        again.connect().expect_answer();
+    }
+}
+
+#[test]
+fn what_was_received_before_the_signal_is_answered() {
+    let mut server = TestServer::start(&["--message-gap", "never"]);
+    let mut client = server.connect();
+    client.expect_answer();
+    client.send("one\ntwo");
+    server.send_signal(Signal::TERM);
+    client.expect_end("ONE\nTWO");
+    drop(client);
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_client_that_stays_delays_the_end_by_seconds_and_a_second_signal_ends_it() {
+    let mut server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.expect_answer();
+    server.send_signal(Signal::TERM);
+    client.expect_end("");
+    server.log_line_with("stopping");
+    server.send_signal(Signal::TERM);
+    let start = Instant::now();
+    assert!(server.wait().success());
+    assert!(start.elapsed() < Duration::from_secs(3));
+    drop(client);
+}
+
+#[test]
+fn a_client_that_stays_does_not_stop_the_end() {
+    let mut server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.expect_answer();
+    server.send_signal(Signal::TERM);
+    let start = Instant::now();
+    assert!(server.wait().success());
+    assert!(start.elapsed() < Duration::from_secs(10));
 }

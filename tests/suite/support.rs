@@ -139,6 +139,11 @@ impl TestServer {
         }
     }
 
+    /// What is left of the log of a server that has ended.
+    pub(crate) fn remaining_log(&self) -> Vec<String> {
+        self.log.iter().collect()
+    }
+
     pub(crate) fn send_signal(&self, signal: Signal) {
         kill_process(self.pid(), signal).unwrap();
     }
@@ -225,6 +230,13 @@ impl Client {
             received.escape_ascii().to_string(),
             bytes.as_ref().escape_ascii().to_string()
         );
+    }
+
+    /// Sends a line and receives its reply.
+    #[track_caller]
+    pub(crate) fn expect_answer(&mut self) {
+        self.send("are you there?\n");
+        self.expect("ARE YOU THERE?\n");
     }
 
     /// Ends this side.

@@ -1,0 +1,231 @@
+//! What the server outlives: clients by the thousand, rude ones, and a lack of descriptors. Each time a new
+//! client is answered right after.
+
+use std::io::{Read, Write};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::support::{Client, TestServer, capchat, eventually};
+
+/// These tests need thousands of descriptors and much of the processor: one at a time.
+fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets this process have as many descriptors as the server has.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(
+        Resource::Nofile,
+        Rlimit {
+            current: maximum,
+            maximum,
+        },
+    )
+    .unwrap();
+}
+
+/// The server has let go of all clients but those that are counted.
+#[track_caller]
+fn expect_descriptors(server: &TestServer, expected: usize) {
+    eventually(format_args!("{expected} descriptors"), || {
+        (server.descriptors() == expected).then_some(())
+    });
+}
+
+/// The server does nothing for half a second.
+#[track_caller]
+fn expect_idle(server: &TestServer) {
+    eventually("an idle server", || {
+        let before = server.processor_ticks();
+        thread::sleep(Duration::from_millis(500));
+        (server.processor_ticks() <= before + 1).then_some(())
+    });
+}
+
+#[test]
+fn resets_in_the_middle_of_a_message() {
+    let _turn = alone();
+    let server = TestServer::start(&["-q"]);
+    let mut steady = server.connect();
+    steady.expect_answer();
+    let before = server.descriptors();
+    for round in 0..2000 {
+        let mut client = server.connect();
+        client.send("half a mess");
+        client.reset();
+        if round % 100 == 0 {
+            steady.expect_answer();
+        }
+    }
+    server.connect().expect_answer();
+    expect_descriptors(&server, before);
+    steady.expect_answer();
+}
+
+#[test]
+fn many_clients_at_once() {
+    let _turn = alone();
+    let server = TestServer::start(&["-q"]);
+    let mut clients: Vec<Client> = (0..300).map(|_| server.connect()).collect();
+    for round in 0..10 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(format!("client {number} in round {round}\n"));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.expect(format!("CLIENT {number} IN ROUND {round}\n"));
+        }
+    }
+}
+
+#[test]
+fn idle_clients_cost_little_memory_and_no_time() {
+    const CLIENTS: u64 = 5000;
+    let _turn = alone();
+    raise_descriptor_limit();
+    let server = TestServer::start(&["-q"]);
+    server.connect().expect_answer();
+    let before = server.memory_kib("VmRSS:");
+    let mut clients: Vec<Client> = (0..CLIENTS).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.expect_answer();
+    }
+    let each = (server.memory_kib("VmRSS:") - before) * 1024 / CLIENTS;
+    println!("bytes of memory for each idle client: {each}");
+    assert!(each <= 4096, "{each} bytes for each idle client");
+    expect_idle(&server);
+    server.connect().expect_answer();
+    clients[4999].expect_answer();
+}
+
+#[test]
+fn clients_that_never_read() {
+    const EACH: usize = 13 << 20;
+    let _turn = alone();
+    let server = TestServer::start(&["-q"]);
+    let senders: Vec<_> = (0..20)
+        .map(|_| {
+            let client = server.connect();
+            client
+                .stream
+                .set_write_timeout(Some(Duration::from_secs(2)))
+                .unwrap();
+            let mut stream = client.stream.try_clone().unwrap();
+            // It blocks where the server takes no more.
+            let sender = thread::spawn(move || drop(stream.write_all(&vec![b'x'; EACH])));
+            (client, sender)
+        })
+        .collect();
+    let start = Instant::now();
+    let mut other = server.connect();
+    for _ in 0..100 {
+        other.expect_answer();
+    }
+    assert!(
+        start.elapsed() < Duration::from_secs(5),
+        "the others wait: {:?}",
+        start.elapsed()
+    );
+    let clients: Vec<Client> = senders
+        .into_iter()
+        .map(|(client, sender)| {
+            sender.join().unwrap();
+            client
+        })
+        .collect();
+    let peak = server.memory_kib("VmHWM:");
+    println!("peak memory with 20 clients that never read: {peak} KiB");
+    assert!(peak < 32 * 1024, "{peak} KiB");
+    expect_idle(&server);
+    other.expect_answer();
+    drop(clients);
+    server.connect().expect_answer();
+}
+
+#[test]
+fn more_clients_than_descriptors() {
+    let _turn = alone();
+    let script = format!("ulimit -n 64 && exec {} serve 0", env!("CARGO_BIN_EXE_capchat"));
+    let server = TestServer::start_with(
+        std::process::Command::new("sh")
+            .args(["-c", &script])
+            .env_remove("CAPCHAT_ADDRESS"),
+        1,
+    );
+    let mut clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send("hello\n");
+    }
+    server.log_line_with("Too many open files");
+    clients[0].expect("HELLO\n");
+    expect_idle(&server);
+    // Each that leaves makes room for one that waits.
+    for mut client in clients.drain(1..) {
+        client.expect("HELLO\n");
+    }
+    server.connect().expect_answer();
+    clients[0].expect_answer();
+}
+
+#[test]
+fn a_line_of_a_gibibyte_in_constant_memory() {
+    const LENGTH: usize = 1 << 30;
+    let _turn = alone();
+    let server = TestServer::start(&["-q"]);
+    let client = server.connect();
+    let mut sender = client.stream.try_clone().unwrap();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let block = vec![b'a'; 1 << 20];
+            for _ in 0..LENGTH / block.len() {
+                sender.write_all(&block).unwrap();
+            }
+            sender.shutdown(std::net::Shutdown::Write).unwrap();
+        });
+        let mut block = vec![0; 1 << 20];
+        let capitals = vec![b'A'; 1 << 20];
+        let mut received = 0;
+        loop {
+            let length = (&client.stream).read(&mut block).unwrap();
+            if length == 0 {
+                break;
+            }
+            assert!(
+                block[..length] == capitals[..length],
+                "something else after {received} bytes"
+            );
+            received += length;
+        }
+        assert_eq!(received, LENGTH);
+    });
+    let peak = server.memory_kib("VmHWM:");
+    println!("peak memory: {peak} KiB");
+    assert!(peak < 32 * 1024, "{peak} KiB");
+}
+
+#[test]
+fn descriptors_come_back_after_every_kind_of_end() {
+    let _turn = alone();
+    let server = TestServer::start_with(capchat().args(["serve", "-q", "--idle-timeout", "1h", "0"]), 1);
+    let mut steady = server.connect();
+    steady.expect_answer();
+    let before = server.descriptors();
+    for _ in 0..50 {
+        let mut client = server.connect();
+        client.send("x\nCLOSE SOCKET\n");
+        client.expect_end("X\n");
+        drop(client);
+        let mut client = server.connect();
+        client.send("x\n");
+        client.end();
+        client.expect_end("X\n");
+        drop(client);
+        drop(server.connect());
+        server.connect().reset();
+    }
+    expect_descriptors(&server, before);
+    steady.expect_answer();
+}
