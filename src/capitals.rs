@@ -42,11 +42,7 @@ fn append_non_ascii(bytes: &[u8], out: &mut Vec<u8>) -> usize {
 fn ascii_prefix(bytes: &[u8]) -> usize {
     /// Large enough for `is_ascii` to run at full width, small enough to lose little where a block is mixed.
     const BLOCK: usize = 256;
-    let whole: usize = bytes
-        .chunks(BLOCK)
-        .take_while(|block| block.is_ascii())
-        .map(<[u8]>::len)
-        .sum();
+    let whole: usize = bytes.chunks(BLOCK).take_while(|block| block.is_ascii()).map(<[u8]>::len).sum();
     let in_block = bytes[whole..].iter().position(|byte| !byte.is_ascii());
     in_block.map_or(bytes.len(), |more| whole + more)
 }
@@ -68,11 +64,7 @@ pub fn incomplete_tail(bytes: &[u8]) -> usize {
 /// How many bytes at the start of `bytes` can only be the rest of a sequence that began before: 0 to 3.
 #[must_use]
 pub fn continuation_head(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .take(MAX_CONTINUATION)
-        .take_while(|&&byte| is_continuation(byte))
-        .count()
+    bytes.iter().take(MAX_CONTINUATION).take_while(|&&byte| is_continuation(byte)).count()
 }
 
 /// Whether `byte` is one that follows the first of a sequence (RFC 3629, section 3).
@@ -129,10 +121,7 @@ mod tests {
 
     #[test]
     fn keeps_bytes_that_are_not_utf8() {
-        assert_eq!(
-            capitals(b"a\xffb\xc3(c\xed\xa0\x80d\xf5e"),
-            b"A\xffB\xc3(C\xed\xa0\x80D\xf5E"
-        );
+        assert_eq!(capitals(b"a\xffb\xc3(c\xed\xa0\x80d\xf5e"), b"A\xffB\xc3(C\xed\xa0\x80D\xf5E");
         assert_eq!(capitals(b"\xe2\x82"), b"\xe2\x82");
     }
 

@@ -10,12 +10,7 @@ use crate::duration;
 /// A scriptable, line-oriented netcat: a server that answers in CAPITALS, and a client for people, pipes and
 /// tests.
 #[derive(Debug, Parser)]
-#[command(
-    name = "capchat",
-    version,
-    arg_required_else_help = false,
-    disable_help_subcommand = true
-)]
+#[command(name = "capchat", version, arg_required_else_help = false, disable_help_subcommand = true)]
 pub struct Cli {
     #[command(subcommand)]
     #[expect(missing_docs)]

@@ -79,15 +79,9 @@ async fn connect(options: &Options) -> Result<()> {
     let result = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
         interactive::run(&mut conversation, options, limit).await
     } else if options.lockstep {
-        limit
-            .apply(lockstep::run(&mut conversation, options.eol))
-            .await
-            .flatten()
+        limit.apply(lockstep::run(&mut conversation, options.eol)).await.flatten()
     } else {
-        limit
-            .apply(piped::run(&mut conversation, options.eol))
-            .await
-            .flatten()
+        limit.apply(piped::run(&mut conversation, options.eol)).await.flatten()
     };
     if options.verbose {
         output::tell(format_args!(

@@ -7,9 +7,7 @@ use std::time::Duration;
 /// # Errors
 /// A sentence for the user, where `text` is no duration.
 pub fn parse(text: &str) -> Result<Duration, String> {
-    let unit_start = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let unit_start = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_start);
     let seconds_in_unit = match unit {
         "ms" => 0.001,
@@ -18,13 +16,9 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "h" => 3600.0,
         _ => return Err(format!("'{unit}' is not a unit of time (ms, s, m, h)")),
     };
-    let value: f64 = number
-        .parse()
-        .map_err(|_| "it is not a number with a unit (ms, s, m, h)".to_owned())?;
+    let value: f64 = number.parse().map_err(|_| "it is not a number with a unit (ms, s, m, h)".to_owned())?;
     let duration = Duration::try_from_secs_f64(value * seconds_in_unit).ok();
-    duration
-        .filter(|duration| *duration <= LONGEST)
-        .ok_or_else(|| "it is too long".to_owned())
+    duration.filter(|duration| *duration <= LONGEST).ok_or_else(|| "it is too long".to_owned())
 }
 
 /// Reads a duration that must not be zero.
@@ -62,20 +56,7 @@ mod tests {
 
     #[test]
     fn refuses_all_else() {
-        for text in [
-            "",
-            "s",
-            "5 s",
-            "-1s",
-            "1d",
-            "1e3",
-            "1.2.3",
-            ".",
-            "inf",
-            "NaN",
-            "99999999999h",
-            "5sec",
-        ] {
+        for text in ["", "s", "5 s", "-1s", "1d", "1e3", "1.2.3", ".", "inf", "NaN", "99999999999h", "5sec"] {
             assert!(parse(text).is_err(), "{text}");
         }
         assert!(parse_positive("0ms").is_err());

@@ -32,10 +32,7 @@ pub struct Failure {
 impl Failure {
     /// A failure with the line that says what went wrong.
     pub fn new(status: Status, message: impl fmt::Display) -> Self {
-        Self {
-            status,
-            message: message.to_string(),
-        }
+        Self { status, message: message.to_string() }
     }
 }
 
@@ -50,7 +47,5 @@ impl std::error::Error for Failure {}
 /// The status that an error ends the program with.
 #[must_use]
 pub fn status_of(error: &anyhow::Error) -> Status {
-    error
-        .downcast_ref::<Failure>()
-        .map_or(Status::Failure, |failure| failure.status)
+    error.downcast_ref::<Failure>().map_or(Status::Failure, |failure| failure.status)
 }

@@ -85,12 +85,7 @@ fn connect_options(args: ConnectArgs) -> Result<connect::Options> {
         return Err(usage("port 0 is for servers, and cannot be connected to"));
     }
     Ok(connect::Options {
-        dialer: Dialer {
-            address,
-            family,
-            timeout: args.connect_timeout,
-            retry: args.retry,
-        },
+        dialer: Dialer { address, family, timeout: args.connect_timeout, retry: args.retry },
         lockstep: args.lockstep,
         eol: match args.eol {
             None if args.crlf => connect::Eol::Crlf,
@@ -118,9 +113,9 @@ fn family(args: &AddressArgs) -> Family {
 fn address(args: &AddressArgs, family: Family) -> Result<Address> {
     let built_in = Address::built_in(family);
     let default = match env::var("CAPCHAT_ADDRESS") {
-        Ok(text) if !text.is_empty() => Address::from_text(&text, &built_in)
-            .map_err(|error| usage(&error))
-            .context("CAPCHAT_ADDRESS")?,
+        Ok(text) if !text.is_empty() => {
+            Address::from_text(&text, &built_in).map_err(|error| usage(&error)).context("CAPCHAT_ADDRESS")?
+        }
         Err(env::VarError::NotUnicode(_)) => return Err(usage("CAPCHAT_ADDRESS is not UTF-8")),
         _ => built_in,
     };

@@ -54,13 +54,7 @@ impl Default for Messages {
 
 impl Messages {
     fn with_piece(piece: usize) -> Self {
-        Self {
-            unanswered: Vec::new(),
-            answered: 0,
-            close_word: CloseWordSearch::default(),
-            count: 0,
-            piece,
-        }
+        Self { unanswered: Vec::new(), answered: 0, close_word: CloseWordSearch::default(), count: 0, piece }
     }
 
     /// Takes the next bytes of the client and appends the replies that are due to `replies`.
@@ -137,9 +131,7 @@ impl Messages {
         let tail;
         if bytes.len() < UTF8_MAX {
             self.unanswered.extend_from_slice(bytes);
-            tail = self
-                .unanswered
-                .split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
+            tail = self.unanswered.split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
             self.answer(&[], replies);
         } else {
             let (characters, rest) = bytes.split_at(bytes.len() - incomplete_tail(bytes));
@@ -189,9 +181,7 @@ impl CloseWordSearch {
         joint[..self.kept].copy_from_slice(&self.tail[..self.kept]);
         joint[self.kept..self.kept + head].copy_from_slice(&bytes[..head]);
         let joint = &joint[..self.kept + head];
-        let across = FINDER
-            .find(joint)
-            .map(|start| start + CLOSE_WORD.len() - self.kept);
+        let across = FINDER.find(joint).map(|start| start + CLOSE_WORD.len() - self.kept);
         let found = across.or_else(|| FINDER.find(bytes).map(|start| start + CLOSE_WORD.len()));
 
         let end = if head < bytes.len() { bytes } else { joint };
@@ -238,9 +228,7 @@ mod tests {
         let mut replies = Vec::new();
         let mut start = 0;
         for (count, message) in (0..).zip(bytes.split_inclusive(|&byte| byte == b'\n')) {
-            let word = message
-                .windows(CLOSE_WORD.len())
-                .position(|window| window == CLOSE_WORD.as_bytes());
+            let word = message.windows(CLOSE_WORD.len()).position(|window| window == CLOSE_WORD.as_bytes());
             if let Some(word) = word {
                 let word_end = word + CLOSE_WORD.len();
                 let pieces = (0..word_end).filter(|at| at % SMALL_PIECE == 0);
@@ -313,10 +301,7 @@ mod tests {
             for second in first..=bytes.len() {
                 let (replies, verdict, count) = converse(bytes, &[first, second], &[]);
                 // The closing message is answered up to its twentieth byte, wherever it was cut.
-                assert_eq!(
-                    replies, b"ONE\nTWO CLOSE SOCLOSE SO",
-                    "cut at {first} and {second}"
-                );
+                assert_eq!(replies, b"ONE\nTWO CLOSE SOCLOSE SO", "cut at {first} and {second}");
                 assert_eq!((verdict, count), (Verdict::Close, 1));
             }
         }
@@ -324,18 +309,8 @@ mod tests {
 
     #[test]
     fn two_messages_do_not_close() {
-        for bytes in [
-            &b"CLOSE\nSOCKET\n"[..],
-            b"CLOSE\n SOCKET\n",
-            b"close socket\n",
-            b"CLOSE  SOCKET",
-        ] {
-            assert_eq!(
-                converse(bytes, &[], &[]).1,
-                Verdict::Open,
-                "{}",
-                bytes.escape_ascii()
-            );
+        for bytes in [&b"CLOSE\nSOCKET\n"[..], b"CLOSE\n SOCKET\n", b"close socket\n", b"CLOSE  SOCKET"] {
+            assert_eq!(converse(bytes, &[], &[]).1, Verdict::Open, "{}", bytes.escape_ascii());
         }
     }
 
@@ -343,10 +318,7 @@ mod tests {
     fn a_message_is_answered_at_each_piece() {
         let mut messages = Messages::default();
         let mut replies = Vec::new();
-        assert_eq!(
-            messages.receive(&vec![b'a'; PIECE - 1], &mut replies),
-            Verdict::Open
-        );
+        assert_eq!(messages.receive(&vec![b'a'; PIECE - 1], &mut replies), Verdict::Open);
         assert!(replies.is_empty() && messages.is_pending());
         assert_eq!(messages.receive("aé".as_bytes(), &mut replies), Verdict::Open);
         assert_eq!(replies, vec![b'A'; PIECE]);

@@ -57,9 +57,7 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime
-        .context("could not start the server")?
-        .block_on(serve(options))
+    runtime.context("could not start the server")?.block_on(serve(options))
 }
 
 async fn serve(options: &Options) -> Result<()> {
@@ -72,18 +70,12 @@ async fn serve(options: &Options) -> Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let clients = Arc::new(Clients::new(options.max_clients));
-    let limits = Limits {
-        message_gap: options.message_gap,
-        idle_timeout: options.idle_timeout,
-    };
+    let limits = Limits { message_gap: options.message_gap, idle_timeout: options.idle_timeout };
     let acceptor = Acceptor::new(listeners, Arc::clone(&clients), limits, log.clone(), stopping);
     let accepting = tokio::spawn(acceptor.run());
 
     let name = signals.next().await;
-    log.tell(&Event::Stopping {
-        signal: name,
-        clients: clients.count(),
-    });
+    log.tell(&Event::Stopping { signal: name, clients: clients.count() });
     stop.send_replace(true);
     let all_gone = async {
         // The acceptor takes in those who had connected before it was told to stop.
@@ -94,9 +86,7 @@ async fn serve(options: &Options) -> Result<()> {
         _ = timeout(SHUTDOWN_LIMIT, all_gone) => {}
         _ = signals.next() => {}
     }
-    log.tell(&Event::Stopped {
-        clients: clients.count(),
-    });
+    log.tell(&Event::Stopped { clients: clients.count() });
     log.finish();
     Ok(())
 }
@@ -109,10 +99,7 @@ struct Signals {
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     /// Waits for the next signal; says which one it was.
@@ -128,11 +115,5 @@ impl Signals {
 fn raise_descriptor_limit() {
     let limit = getrlimit(Resource::Nofile);
     // Where this is refused, the server serves as many as it may.
-    let _ = setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: limit.maximum,
-            maximum: limit.maximum,
-        },
-    );
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
 }

@@ -25,11 +25,7 @@ fn is_committed(path: &str, content: &[u8]) {
         return;
     }
     let committed = fs::read(&path).unwrap_or_default();
-    assert!(
-        committed == content,
-        "{} is out of date: run scripts/generate",
-        path.display()
-    );
+    assert!(committed == content, "{} is out of date: run scripts/generate", path.display());
 }
 
 /// The options of a command as the items of an mdoc(7) list, in the words of `--help`.
@@ -39,38 +35,24 @@ fn options(command: &Command) -> String {
         let short = option.get_short().map(|short| format!("Fl {short}"));
         let long = option.get_long().map(|long| format!("Fl -{long}"));
         let names: Vec<String> = short.into_iter().chain(long).collect();
-        let name = if names.is_empty() {
-            "Op".to_owned()
-        } else {
-            names.join(" , ")
-        };
-        let values = option
-            .get_value_names()
-            .filter(|_| names.is_empty() || option.get_action().takes_values());
-        let values = values
-            .unwrap_or_default()
-            .iter()
-            .map(|value| format!(" Ar {value}"));
+        let name = if names.is_empty() { "Op".to_owned() } else { names.join(" , ") };
+        let values =
+            option.get_value_names().filter(|_| names.is_empty() || option.get_action().takes_values());
+        let values = values.unwrap_or_default().iter().map(|value| format!(" Ar {value}"));
         items.push_str(&format!(".It {name}{}\n", values.collect::<String>()));
 
         let text = option.get_long_help().or(option.get_help()).unwrap().to_string();
         items.push_str(&text.replace("\n\n", ".\n.Pp\n").replace(". ", ".\n"));
         if option.get_action().takes_values() {
-            let default: Vec<_> = option
-                .get_default_values()
-                .iter()
-                .map(|value| value.to_string_lossy())
-                .collect();
+            let default: Vec<_> =
+                option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
             if !default.is_empty() && !option.is_hide_default_value_set() {
                 let default = default.join(" ");
-                let quote = if default.contains(' ') { "\[dq]" } else { "" };
+                let quote = if default.contains(' ') { r"\[dq]" } else { "" };
                 items.push_str(&format!("\n.Bq default: {quote}{default}{quote}"));
             }
-            let possible: Vec<_> = option
-                .get_possible_values()
-                .iter()
-                .map(|v| v.get_name().to_owned())
-                .collect();
+            let possible: Vec<_> =
+                option.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
             if !possible.is_empty() {
                 items.push_str(&format!("\n.Bq possible values: {}", possible.join(", ")));
             }
@@ -85,9 +67,8 @@ fn options(command: &Command) -> String {
 fn man_page_is_committed(page: &str, command: &Command) {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/man/{page}.1.in"));
     let template = fs::read_to_string(template).unwrap();
-    let content = template
-        .replace("@VERSION@", env!("CARGO_PKG_VERSION"))
-        .replace("@OPTIONS@", &options(command));
+    let content =
+        template.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@OPTIONS@", &options(command));
     is_committed(&format!("man/{page}.1"), content.as_bytes());
 }
 
@@ -103,11 +84,9 @@ fn man_pages() {
 
 #[test]
 fn completions() {
-    for (shell, file) in [
-        (Shell::Bash, "capchat.bash"),
-        (Shell::Zsh, "_capchat"),
-        (Shell::Fish, "capchat.fish"),
-    ] {
+    for (shell, file) in
+        [(Shell::Bash, "capchat.bash"), (Shell::Zsh, "_capchat"), (Shell::Fish, "capchat.fish")]
+    {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "capchat", &mut script);
         is_committed(&format!("scripts/completions/{file}"), &script);

@@ -228,11 +228,7 @@ async fn advance(
     outgoing: &mut Cursor<Vec<u8>>,
     ends_now: bool,
 ) -> io::Result<usize> {
-    if ends_now {
-        writer.shutdown().await.map(|()| 0)
-    } else {
-        writer.write_buf(outgoing).await
-    }
+    if ends_now { writer.shutdown().await.map(|()| 0) } else { writer.write_buf(outgoing).await }
 }
 
 /// Whether an error of sending says that the server takes no more (send(2), shutdown(2)).

@@ -228,15 +228,9 @@ impl Session {
         let mut editor = LineEditor::with_config(config)?;
         editor.set_auto_add_history(false);
         editor.set_helper(Some(PromptPainter(Arc::clone(&self.screen))));
-        editor.bind_sequence(
-            KeyEvent::ctrl('C'),
-            EventHandler::Conditional(Box::new(ClearLine)),
-        );
+        editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
         // There is nothing to complete, and line protocols have tabs.
-        editor.bind_sequence(
-            KeyEvent::from('\t'),
-            EventHandler::Simple(Cmd::SelfInsert(1, '\t')),
-        );
+        editor.bind_sequence(KeyEvent::from('\t'), EventHandler::Simple(Cmd::SelfInsert(1, '\t')));
         Ok(editor)
     }
 
@@ -264,10 +258,7 @@ impl Session {
     /// Goes on without a file: the conversation is worth more than its history.
     fn give_up_history(&mut self, error: &ReadlineError) {
         if let Some(path) = self.history.take() {
-            output::tell(format_args!(
-                "could not keep the history in {}: {error}",
-                path.display()
-            ));
+            output::tell(format_args!("could not keep the history in {}: {error}", path.display()));
         }
     }
 }

@@ -35,10 +35,7 @@ pub(super) struct EolWriter {
 
 impl EolWriter {
     pub(super) fn new(eol: Eol) -> Self {
-        Self {
-            eol,
-            held_return: false,
-        }
+        Self { eol, held_return: false }
     }
 
     /// Rewrites the stream's next bytes.
@@ -48,9 +45,7 @@ impl EolWriter {
         }
         let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 2);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
-            let (text, is_line) = piece
-                .strip_suffix(b"\n")
-                .map_or((piece, false), |text| (text, true));
+            let (text, is_line) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
             if self.held_return && !(is_line && text.is_empty()) {
                 out.push(b'\r');
             }
@@ -70,11 +65,7 @@ impl EolWriter {
 
     /// What is left at the end of the stream.
     pub(super) fn finish(&mut self) -> Vec<u8> {
-        if std::mem::take(&mut self.held_return) {
-            b"\r".to_vec()
-        } else {
-            Vec::new()
-        }
+        if std::mem::take(&mut self.held_return) { b"\r".to_vec() } else { Vec::new() }
     }
 }
 
@@ -85,10 +76,7 @@ mod tests {
 
     fn rewrite(eol: Eol, pieces: &[&[u8]]) -> Vec<u8> {
         let mut writer = EolWriter::new(eol);
-        let mut out: Vec<u8> = pieces
-            .iter()
-            .flat_map(|piece| writer.rewrite(piece.to_vec()))
-            .collect();
+        let mut out: Vec<u8> = pieces.iter().flat_map(|piece| writer.rewrite(piece.to_vec())).collect();
         out.extend(writer.finish());
         out
     }

@@ -9,9 +9,7 @@ use std::path::{Path, PathBuf};
 /// The history's file, by the XDG Base Directory Specification: `$XDG_STATE_HOME/capchat/history`, where
 /// that variable is not set (or not absolute) `~/.local/state/capchat/history`. `None` without a home.
 pub(super) fn path() -> Option<PathBuf> {
-    let state = env::var_os("XDG_STATE_HOME")
-        .map(PathBuf::from)
-        .filter(|path| path.is_absolute());
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = state.or_else(|| Some(env::home_dir()?.join(".local/state")))?;
     Some(state.join("capchat/history"))
 }

@@ -108,9 +108,7 @@ impl Talk {
 
     fn on_input(&mut self, input: Input, conversation: &mut Conversation) -> Result<()> {
         // Without a prompt there is room for the beginning of a line.
-        self.editor
-            .show(&std::mem::take(&mut self.partial))
-            .context(TERMINAL)?;
+        self.editor.show(&std::mem::take(&mut self.partial)).context(TERMINAL)?;
         match input {
             Input::Lines(lines) => {
                 self.lines.extend(lines);
@@ -141,10 +139,7 @@ impl Talk {
 
     fn send(&mut self, line: &str, conversation: &mut Conversation) {
         conversation.send([line.as_bytes(), self.eol.bytes()].concat());
-        self.turn = Some(Turn {
-            since: Instant::now(),
-            reply: Reply::default(),
-        });
+        self.turn = Some(Turn { since: Instant::now(), reply: Reply::default() });
     }
 
     /// When the server's turn ends if nothing more comes.
@@ -182,10 +177,7 @@ impl Talk {
     /// Shows what was held back, when nothing follows it.
     fn show_rest(&mut self) -> Result<()> {
         let rest = std::mem::take(&mut self.partial) + &self.escaper.flush();
-        self.editor
-            .show(&rest)
-            .and_then(|()| self.editor.end_line())
-            .context(TERMINAL)
+        self.editor.show(&rest).and_then(|()| self.editor.end_line()).context(TERMINAL)
     }
 }
 

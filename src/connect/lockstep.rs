@@ -114,14 +114,7 @@ struct Lines {
 
 impl Lines {
     fn new(input: Input) -> Self {
-        Self {
-            input,
-            buffer: Vec::new(),
-            start: 0,
-            searched: 0,
-            has_ended: false,
-            is_at_end_of_line: true,
-        }
+        Self { input, buffer: Vec::new(), start: 0, searched: 0, has_ended: false, is_at_end_of_line: true }
     }
 
     /// Whether a line ended with the last piece.

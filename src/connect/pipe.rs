@@ -40,9 +40,7 @@ impl Input {
     /// # Errors
     /// Where it broke off.
     pub(super) fn finish(self) -> Result<()> {
-        self.error
-            .map_or(Ok(()), Err)
-            .context("could not read standard input")
+        self.error.map_or(Ok(()), Err).context("could not read standard input")
     }
 }
 
@@ -67,10 +65,7 @@ pub(super) struct Output {
 impl Output {
     pub(super) fn open() -> Result<Self> {
         let sink = Sink::stdout().context("could not use standard output")?;
-        Ok(Self {
-            sink,
-            receiving: None,
-        })
+        Ok(Self { sink, receiving: None })
     }
 
     /// Goes on with the conversation, as long as standard output keeps up. After [`Event::Received`] the

@@ -29,15 +29,8 @@ struct State {
 
 impl Screen {
     pub(super) fn new() -> Self {
-        let state = State {
-            is_editing: false,
-            above: String::new(),
-            is_at_line_start: true,
-        };
-        Self {
-            state: Mutex::new(state),
-            painted: watch::Sender::new(false),
-        }
+        let state = State { is_editing: false, above: String::new(), is_at_line_start: true };
+        Self { state: Mutex::new(state), painted: watch::Sender::new(false) }
     }
 
     /// Shows text: at once, or above the line being typed. Says whether the editor is to be woken for it.
@@ -117,10 +110,6 @@ impl State {
     }
 
     fn end_line(&mut self) -> io::Result<()> {
-        if self.is_at_line_start {
-            Ok(())
-        } else {
-            self.write("\n")
-        }
+        if self.is_at_line_start { Ok(()) } else { self.write("\n") }
     }
 }

@@ -70,9 +70,7 @@ impl Source {
 fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
     buffer.clear();
     buffer.reserve(BUFFER);
-    retry(input, PollFlags::IN, || {
-        rustix::io::read(input, spare_capacity(buffer))
-    })?;
+    retry(input, PollFlags::IN, || rustix::io::read(input, spare_capacity(buffer)))?;
     Ok(())
 }
 
@@ -103,12 +101,7 @@ impl Sink {
                 }
             }
         });
-        Ok(Self {
-            full,
-            written,
-            spare: vec![Vec::new(); BUFFERS],
-            being_written: 0,
-        })
+        Ok(Self { full, written, spare: vec![Vec::new(); BUFFERS], being_written: 0 })
     }
 
     /// An empty buffer with room, where one is free.

@@ -40,15 +40,7 @@ impl Acceptor {
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self {
-            listeners,
-            turn: 0,
-            clients,
-            limits,
-            log,
-            stopping,
-            starved: false,
-        }
+        Self { listeners, turn: 0, clients, limits, log, stopping, starved: false }
     }
 
     /// Accepts until the server stops.
@@ -67,9 +59,7 @@ impl Acceptor {
     /// Waits for a place, then for a client; or for the end of a lack.
     async fn accept_one(&mut self) {
         if self.clients.is_full() {
-            self.log.tell(&Event::Full {
-                clients: self.clients.count(),
-            });
+            self.log.tell(&Event::Full { clients: self.clients.count() });
             self.clients.wait_until_not_full().await;
         }
         match poll_fn(|cx| self.poll_accept(cx)).await {
@@ -119,10 +109,7 @@ impl Acceptor {
         }
         if !self.starved {
             self.starved = true;
-            self.log.tell(&Event::Starved {
-                error: error.to_string(),
-                clients: self.clients.count(),
-            });
+            self.log.tell(&Event::Starved { error: error.to_string(), clients: self.clients.count() });
         }
         // Whichever comes first is a reason to try again.
         let _ = timeout(STARVATION_PAUSE, self.clients.wait_for_leaver()).await;

@@ -162,10 +162,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         let before = unsent.len();
         self.messages.pause(unsent);
         let bytes = unsent.len() - before;
-        self.log.tell(&Event::Paused {
-            client: self.peer,
-            bytes,
-        });
+        self.log.tell(&Event::Paused { client: self.peer, bytes });
     }
 
     /// Answers what the client sent before the server was told to stop.
@@ -267,10 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 bytes => discarded += bytes,
             }
         }
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client sends on and on",
-        ))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends on and on"))
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {

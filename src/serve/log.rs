@@ -99,15 +99,7 @@ impl fmt::Display for Event {
         match self {
             Self::Connected { client } => write!(f, "{client} connected"),
             Self::Paused { client, bytes } => write!(f, "{client} paused: answered with {bytes} bytes"),
-            Self::Disconnected {
-                client,
-                reason,
-                in_order,
-                messages,
-                received,
-                sent,
-                seconds,
-            } => {
+            Self::Disconnected { client, reason, in_order, messages, received, sent, seconds } => {
                 let how = if *in_order { "" } else { ", not in order" };
                 write!(
                     f,
@@ -117,10 +109,7 @@ impl fmt::Display for Event {
             }
             Self::Full { clients } => write!(f, "clients {clients}: the limit is reached, new ones wait"),
             Self::Starved { error, clients } => {
-                write!(
-                    f,
-                    "could not accept a client beside {clients}: {error}; trying again"
-                )
+                write!(f, "could not accept a client beside {clients}: {error}; trying again")
             }
             Self::Stopping { signal, clients } => write!(f, "{signal}: stopping, clients {clients}"),
             Self::Stopped { clients: 0 } => write!(f, "stopped"),
@@ -167,12 +156,7 @@ impl Log {
         if level > Level::Quiet {
             thread::spawn(move || write_entries(&entries));
         }
-        Self {
-            level,
-            format,
-            queue,
-            dropped: Arc::default(),
-        }
+        Self { level, format, queue, dropped: Arc::default() }
     }
 
     /// Writes an event, unless it is more than the level asks for. Never waits.

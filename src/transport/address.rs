@@ -60,10 +60,7 @@ impl fmt::Display for AddressError {
             Self::NoPort(word) => write!(f, "no port behind the colon in '{word}'"),
             Self::BadPort(word) => write!(f, "'{word}' is not a port (0 to 65535)"),
             Self::BadHost(word) => {
-                write!(
-                    f,
-                    "'{word}' is neither a host nor an IPv6 address (with a port: [::1]:5605)"
-                )
+                write!(f, "'{word}' is neither a host nor an IPv6 address (with a port: [::1]:5605)")
             }
             Self::NoPath => f.write_str("no path behind 'unix:'"),
             Self::TwoPorts(word, port) => write!(f, "'{word}' is a whole address, yet '{port}' follows it"),
@@ -89,10 +86,7 @@ impl Address {
     #[must_use]
     pub fn built_in(family: Family) -> Self {
         let host = if family == Family::V6 { "::1" } else { "127.0.0.1" };
-        Self::Tcp {
-            host: host.to_owned(),
-            port: DEFAULT_PORT,
-        }
+        Self::Tcp { host: host.to_owned(), port: DEFAULT_PORT }
     }
 
     /// Reads an address as one text: one word, or a host, blanks and a port.
@@ -105,9 +99,7 @@ impl Address {
         if words.next().is_some() {
             return Err(AddressError::TooManyWords(text.to_owned()));
         }
-        host.map_or(Err(AddressError::Empty), |host| {
-            Self::from_words(Some(host), port, default)
-        })
+        host.map_or(Err(AddressError::Empty), |host| Self::from_words(Some(host), port, default))
     }
 
     /// Reads an address from one word or two; what they leave open is taken from `default`.
@@ -130,15 +122,8 @@ impl Address {
         if is_whole {
             return Err(AddressError::TwoPorts(word.to_owned(), port.to_owned()));
         }
-        let host = if word.contains(':') {
-            ipv6(word)?
-        } else {
-            name(word)?
-        };
-        Ok(Self::Tcp {
-            host,
-            port: parse_port(port)?,
-        })
+        let host = if word.contains(':') { ipv6(word)? } else { name(word)? };
+        Ok(Self::Tcp { host, port: parse_port(port)? })
     }
 
     fn from_word(word: &str, default: &Self) -> Result<Self, AddressError> {
@@ -196,20 +181,14 @@ pub(super) async fn resolve(host: &str, port: u16, family: Family) -> io::Result
             Family::V4 => "IPv4 ",
             Family::V6 => "IPv6 ",
         };
-        return Err(io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("{host} has no {family}address"),
-        ));
+        return Err(io::Error::new(io::ErrorKind::NotFound, format!("{host} has no {family}address")));
     }
     Ok(addresses)
 }
 
 fn parse_port(text: &str) -> Result<u16, AddressError> {
     let digits_alone = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse()
-        .ok()
-        .filter(|_| digits_alone)
-        .ok_or_else(|| AddressError::BadPort(text.to_owned()))
+    text.parse().ok().filter(|_| digits_alone).ok_or_else(|| AddressError::BadPort(text.to_owned()))
 }
 
 fn name(word: &str) -> Result<String, AddressError> {
@@ -222,10 +201,7 @@ fn name(word: &str) -> Result<String, AddressError> {
 
 /// An IPv6 address with or without brackets and a zone (`fe80::1%eth0`, RFC 4007).
 fn ipv6(word: &str) -> Result<String, AddressError> {
-    let bare = word
-        .strip_prefix('[')
-        .and_then(|word| word.strip_suffix(']'))
-        .unwrap_or(word);
+    let bare = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).unwrap_or(word);
     let (number, _zone) = bare.split_once('%').unwrap_or((bare, ""));
     match number.parse::<Ipv6Addr>() {
         Ok(_) => Ok(bare.to_owned()),
@@ -283,18 +259,9 @@ mod tests {
             (&["[host]:1"], bad_host("[host]")),
             (&["[::1"], bad_host("[::1")),
             (&["unix:"], AddressError::NoPath),
-            (
-                &["host:1", "2"],
-                AddressError::TwoPorts("host:1".into(), "2".into()),
-            ),
-            (
-                &["[::1]:1", "2"],
-                AddressError::TwoPorts("[::1]:1".into(), "2".into()),
-            ),
-            (
-                &["unix:/a", "2"],
-                AddressError::TwoPorts("unix:/a".into(), "2".into()),
-            ),
+            (&["host:1", "2"], AddressError::TwoPorts("host:1".into(), "2".into())),
+            (&["[::1]:1", "2"], AddressError::TwoPorts("[::1]:1".into(), "2".into())),
+            (&["unix:/a", "2"], AddressError::TwoPorts("unix:/a".into(), "2".into())),
         ] {
             assert_eq!(address(words), Err(expected), "{words:?}");
         }
@@ -304,23 +271,13 @@ mod tests {
     fn a_default_gives_what_the_words_leave_open() {
         let default = Address::built_in(Family::Any);
         let default = Address::from_text("example.org 99", &default).unwrap();
-        let with = |word| {
-            Address::from_words(Some(word), None, &default)
-                .unwrap()
-                .to_string()
-        };
+        let with = |word| Address::from_words(Some(word), None, &default).unwrap().to_string();
         assert_eq!(with("7000"), "example.org:7000");
         assert_eq!(with("localhost"), "localhost:99");
         let unix = Address::Unix("/run/x".into());
         assert_eq!(Address::from_words(None, None, &unix).unwrap(), unix);
-        assert_eq!(
-            Address::from_words(Some("7"), None, &unix).unwrap().to_string(),
-            "127.0.0.1:7"
-        );
-        assert_eq!(
-            Address::from_text("a b c", &default),
-            Err(AddressError::TooManyWords("a b c".into()))
-        );
+        assert_eq!(Address::from_words(Some("7"), None, &unix).unwrap().to_string(), "127.0.0.1:7");
+        assert_eq!(Address::from_text("a b c", &default), Err(AddressError::TooManyWords("a b c".into())));
         assert_eq!(Address::from_text(" ", &default), Err(AddressError::Empty));
     }
 }

@@ -65,11 +65,7 @@ impl Dialer {
                 Ok(Err(cause)) => cause,
                 Err(_) => format!("no answer within {:?}", self.timeout),
             };
-            let mut error = DialError {
-                address: self.address.clone(),
-                cause,
-                tried_for: Duration::ZERO,
-            };
+            let mut error = DialError { address: self.address.clone(), cause, tried_for: Duration::ZERO };
             if Instant::now() + pause > deadline {
                 error.tried_for = self.retry;
                 return Err(error);
@@ -87,9 +83,7 @@ impl Dialer {
                 stream.map(Stream::Unix).map_err(|error| error.to_string())
             }
             Address::Tcp { host, port } => {
-                let addresses = resolve(host, *port, self.family)
-                    .await
-                    .map_err(|error| error.to_string())?;
+                let addresses = resolve(host, *port, self.family).await.map_err(|error| error.to_string())?;
                 connect_to_any(&addresses, self.timeout).await.map(Stream::Tcp)
             }
         }
@@ -108,11 +102,7 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<Tcp
             Ok(Err(error)) => error.to_string(),
             Err(_) => "no answer".to_owned(),
         };
-        failures.push(if addresses.len() == 1 {
-            failure
-        } else {
-            format!("{address}: {failure}")
-        });
+        failures.push(if addresses.len() == 1 { failure } else { format!("{address}: {failure}") });
     }
     Err(failures.join("; "))
 }
@@ -129,10 +119,7 @@ async fn connect_to_another(address: SocketAddr) -> io::Result<TcpStream> {
             return Ok(stream);
         }
     }
-    Err(io::Error::new(
-        io::ErrorKind::ConnectionRefused,
-        "Connection refused (the port connected to itself)",
-    ))
+    Err(io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused (the port connected to itself)"))
 }
 
 fn is_connected_to_itself(stream: &TcpStream) -> bool {

@@ -75,9 +75,7 @@ impl Listener {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
                 Poll::Ready(Ok((Stream::Tcp(stream), Peer::Tcp(peer))))
             }
-            Kind::Unix {
-                listener, accepted, ..
-            } => {
+            Kind::Unix { listener, accepted, .. } => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
                 *accepted += 1;
                 Poll::Ready(Ok((Stream::Unix(stream), Peer::Unix(*accepted))))
@@ -125,21 +123,14 @@ fn listen_on_all(addresses: &[SocketAddr], family: Family) -> Result<Vec<Listene
         shared_port = Some(local.port());
         listeners.push(Listener {
             kind: Kind::Tcp(listener),
-            address: Address::Tcp {
-                host: local.ip().to_string(),
-                port: local.port(),
-            },
+            address: Address::Tcp { host: local.ip().to_string(), port: local.port() },
         });
     }
     Ok(listeners)
 }
 
 fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, SocketAddr)> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(socket2::Protocol::TCP),
-    )?;
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
     // Lets a new server take the port while connections of the last one are in TIME_WAIT; a second server
     // beside this one still fails (Linux socket(7)).
     socket.set_reuse_address(true)?;
@@ -176,11 +167,7 @@ fn bind_unix(path: &Path) -> Result<Listener> {
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
     Ok(Listener {
-        kind: Kind::Unix {
-            listener: UnixListener::from_std(socket.into())?,
-            accepted: 0,
-            _file: file,
-        },
+        kind: Kind::Unix { listener: UnixListener::from_std(socket.into())?, accepted: 0, _file: file },
         address: Address::Unix(path.to_owned()),
     })
 }
@@ -208,10 +195,7 @@ struct SocketFile {
 
 impl SocketFile {
     fn of(path: &Path) -> io::Result<Self> {
-        Ok(Self {
-            path: path.to_owned(),
-            identity: Self::identity(path)?,
-        })
+        Ok(Self { path: path.to_owned(), identity: Self::identity(path)? })
     }
 
     fn identity(path: &Path) -> io::Result<(u64, u64)> {

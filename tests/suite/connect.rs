@@ -28,9 +28,7 @@ fn random_bytes(length: usize) -> Vec<u8> {
 }
 
 fn numbered_lines(count: usize) -> String {
-    (0..count)
-        .flat_map(|number| ["line ".to_owned(), number.to_string(), "\n".to_owned()])
-        .collect()
+    (0..count).flat_map(|number| ["line ".to_owned(), number.to_string(), "\n".to_owned()]).collect()
 }
 
 /// Reads until the other side ends its own.
@@ -70,57 +68,35 @@ fn recv_server() -> (String, std::sync::mpsc::Receiver<Vec<u8>>) {
 #[test]
 fn prints_the_reply() {
     let server = TestServer::start(&[]);
-    Connect::to(server.address())
-        .stdin("hi\n")
-        .run()
-        .succeeds_with("HI\n");
-    Connect::to(server.address())
-        .stdin("hi")
-        .run()
-        .succeeds_with("HI");
+    Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
+    Connect::to(server.address()).stdin("hi").run().succeeds_with("HI");
     Connect::to(server.address()).stdin("").run().succeeds_with("");
 }
 
 #[test]
 fn the_null_device_is_an_empty_input() {
     let server = TestServer::start(&[]);
-    let output = capchat()
-        .args(["connect", server.address()])
-        .stdin(Stdio::null())
-        .output()
-        .unwrap();
-    assert!(
-        output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(),
-        "{output:?}"
-    );
+    let output = capchat().args(["connect", server.address()]).stdin(Stdio::null()).output().unwrap();
+    assert!(output.status.success() && output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
 }
 
 #[test]
 fn a_hundred_thousand_lines_come_back() {
     let server = TestServer::start(&["-q"]);
     let lines = numbered_lines(100_000);
-    Connect::to(server.address())
-        .stdin(&lines)
-        .run()
-        .succeeds_with(lines.to_uppercase());
+    Connect::to(server.address()).stdin(&lines).run().succeeds_with(lines.to_uppercase());
 }
 
 #[test]
 fn random_bytes_come_back() {
     let bytes = random_bytes(20_000_000);
-    Connect::to(&echo_server())
-        .stdin(&bytes)
-        .run()
-        .succeeds_with(&bytes);
+    Connect::to(&echo_server()).stdin(&bytes).run().succeeds_with(&bytes);
 }
 
 #[test]
 fn no_byte_is_a_command() {
     let bytes = b"~.\n\x03\x04\x1d\x1b[A\n.\nquit\n\x00\xff\r\r\n";
-    Connect::to(&echo_server())
-        .stdin(bytes)
-        .run()
-        .succeeds_with(bytes);
+    Connect::to(&echo_server()).stdin(bytes).run().succeeds_with(bytes);
 }
 
 #[test]
@@ -132,10 +108,7 @@ fn replies_that_come_late_are_waited_for() {
             stream.write_all(&[byte]).unwrap();
         }
     });
-    Connect::to(&address)
-        .stdin("late\n")
-        .run()
-        .succeeds_with("late\n");
+    Connect::to(&address).stdin("late\n").run().succeeds_with("late\n");
 }
 
 #[test]
@@ -164,14 +137,8 @@ fn a_closed_standard_output_ends_it_quietly() {
         env!("CARGO_BIN_EXE_capchat"),
         server.address()
     );
-    let output = Command::new("timeout")
-        .args(["20", "bash", "-c", &script])
-        .output()
-        .unwrap();
-    assert_eq!(
-        (output.status.code(), output.stdout.as_slice()),
-        (Some(0), &b"Y\n"[..])
-    );
+    let output = Command::new("timeout").args(["20", "bash", "-c", &script]).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.as_slice()), (Some(0), &b"Y\n"[..]));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
 }
 
@@ -180,20 +147,12 @@ fn standard_streams_may_be_non_blocking() {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let (reader, mut writer) = std::io::pipe().unwrap();
     let (mut out_reader, out_writer) = std::io::pipe().unwrap();
-    for descriptor in [
-        rustix::fd::AsFd::as_fd(&reader),
-        rustix::fd::AsFd::as_fd(&out_writer),
-    ] {
+    for descriptor in [rustix::fd::AsFd::as_fd(&reader), rustix::fd::AsFd::as_fd(&out_writer)] {
         fcntl_setfl(descriptor, fcntl_getfl(descriptor).unwrap() | OFlags::NONBLOCK).unwrap();
     }
     let bytes = random_bytes(1 << 20);
     let address = echo_server();
-    let mut child = capchat()
-        .args(["connect", &address])
-        .stdin(reader)
-        .stdout(out_writer)
-        .spawn()
-        .unwrap();
+    let mut child = capchat().args(["connect", &address]).stdin(reader).stdout(out_writer).spawn().unwrap();
     let to_send = bytes.clone();
     thread::spawn(move || writer.write_all(&to_send));
     let mut received = Vec::new();
@@ -209,26 +168,18 @@ fn a_full_disk_is_an_error() {
     let server = TestServer::start(&[]);
     let full = File::options().write(true).open("/dev/full").unwrap();
     let run = Connect::to(server.address()).stdin("hi\n").stdout(full).run();
-    run.fails_with(
-        1,
-        &["could not write to standard output: No space left on device"],
-    );
+    run.fails_with(1, &["could not write to standard output: No space left on device"]);
 }
 
 #[test]
 fn an_input_that_breaks_off_is_an_error_after_the_replies() {
     let server = TestServer::start(&[]);
     let mut command = capchat();
-    command
-        .args(["connect", server.address()])
-        .stdin(File::open("/").unwrap());
+    command.args(["connect", server.address()]).stdin(File::open("/").unwrap());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        errors.starts_with("capchat: could not read standard input: Is a directory"),
-        "{errors}"
-    );
+    assert!(errors.starts_with("capchat: could not read standard input: Is a directory"), "{errors}");
 }
 
 #[test]
@@ -280,24 +231,15 @@ fn an_end_of_stream_wins_over_a_write_that_fails_after_it() {
 #[test]
 fn a_refused_connection_is_told_at_once() {
     let start = Instant::now();
-    Connect::to("127.0.0.1:1")
-        .run()
-        .fails_with(1, &["could not connect to 127.0.0.1:1: Connection refused"]);
+    Connect::to("127.0.0.1:1").run().fails_with(1, &["could not connect to 127.0.0.1:1: Connection refused"]);
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
 fn a_server_that_cannot_be_found_is_told() {
-    Connect::to("no-such-host.invalid")
-        .run()
-        .fails_with(1, &["no-such-host.invalid:5605", "lookup"]);
-    Connect::to("unix:/no/such/socket")
-        .run()
-        .fails_with(1, &["unix:/no/such/socket", "No such file"]);
-    Connect::to("127.0.0.1:1")
-        .args(&["-6"])
-        .run()
-        .fails_with(1, &["127.0.0.1 has no IPv6 address"]);
+    Connect::to("no-such-host.invalid").run().fails_with(1, &["no-such-host.invalid:5605", "lookup"]);
+    Connect::to("unix:/no/such/socket").run().fails_with(1, &["unix:/no/such/socket", "No such file"]);
+    Connect::to("127.0.0.1:1").args(&["-6"]).run().fails_with(1, &["127.0.0.1 has no IPv6 address"]);
 }
 
 #[test]
@@ -307,28 +249,17 @@ fn a_bad_command_line_is_one_line_and_status_2() {
         (&["0"], "port 0 is for servers"),
         (&["localhost:"], "no port behind the colon"),
         (&[""], "the address is empty"),
-        (
-            &["host:1", "2"],
-            "'host:1' is a whole address, yet '2' follows it",
-        ),
+        (&["host:1", "2"], "'host:1' is a whole address, yet '2' follows it"),
         (&["-w", "5x"], "'x' is not a unit of time"),
         (&["--retry", "soon"], "invalid value 'soon' for '--retry"),
         (&["--eol", "cr"], "[possible values: lf, crlf, none]"),
         (&["-C", "--eol", "lf"], "cannot be used with"),
         (&["-4", "-6"], "cannot be used with"),
     ] {
-        let output = capchat()
-            .arg("connect")
-            .args(arguments)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output = capchat().arg("connect").args(arguments).stdin(Stdio::null()).output().unwrap();
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
-        assert!(
-            errors.starts_with("capchat: ") && errors.contains(text),
-            "{arguments:?}: {errors}"
-        );
+        assert!(errors.starts_with("capchat: ") && errors.contains(text), "{arguments:?}: {errors}");
         assert_eq!(errors.matches('\n').count(), 1, "{errors}");
     }
     let output = capchat().output().unwrap();
@@ -353,20 +284,14 @@ fn an_interrupt_kills_it_as_a_shell_expects() {
 fn a_connection_that_nobody_accepts_times_out() {
     // A backlog without room: the kernel drops what a client sends to open a connection.
     let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    full.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into())
-        .unwrap();
+    full.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
     full.listen(0).unwrap();
     let address = full.local_addr().unwrap().as_socket().unwrap();
-    let _filling: Vec<_> = (0..4)
-        .map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200)))
-        .collect();
-    let run = Connect::to(&address.to_string())
-        .args(&["--connect-timeout", "200ms"])
-        .run();
+    let _filling: Vec<_> =
+        (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200))).collect();
+    let run = Connect::to(&address.to_string()).args(&["--connect-timeout", "200ms"]).run();
     run.fails_with(1, &[&format!("could not connect to {address}"), "no answer"]);
-    let run = Connect::to(&address.to_string())
-        .args(&["--max-time", "200ms"])
-        .run();
+    let run = Connect::to(&address.to_string()).args(&["--max-time", "200ms"]).run();
     run.fails_with(124, &["not done within 200ms"]);
 }
 
@@ -404,13 +329,7 @@ fn a_reply_that_does_not_come_times_out() {
     let mut client = Connect::to(&address).args(&["-w", "200ms"]).start();
     client.stdin.write_all(b"hello?\n").unwrap();
     let (status, errors) = client.wait();
-    assert_eq!(
-        (status, errors),
-        (
-            Some(124),
-            format!("capchat: no reply from {address} within 200ms\n")
-        )
-    );
+    assert_eq!((status, errors), (Some(124), format!("capchat: no reply from {address} within 200ms\n")));
 }
 
 #[test]
@@ -452,22 +371,15 @@ fn a_slow_reader_is_not_the_servers_fault() {
 #[test]
 fn the_whole_run_can_be_limited() {
     let server = TestServer::start(&[]);
-    let mut client = Connect::to(server.address())
-        .args(&["--max-time", "300ms"])
-        .start();
+    let mut client = Connect::to(server.address()).args(&["--max-time", "300ms"]).start();
     client.stdin.write_all(b"hi\n").unwrap();
     assert_eq!(client.line(), "HI\n");
-    assert_eq!(
-        client.wait(),
-        (Some(124), "capchat: not done within 300ms\n".to_owned())
-    );
+    assert_eq!(client.wait(), (Some(124), "capchat: not done within 300ms\n".to_owned()));
     // Also while nobody reads standard output, and while there is no server.
     let address = custom_server(|mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {});
     let client = Connect::to(&address).args(&["--max-time", "300ms"]).start();
     assert_eq!(client.wait().0, Some(124));
-    let run = Connect::to("127.0.0.1:1")
-        .args(&["--max-time", "300ms", "--retry", "1h"])
-        .run();
+    let run = Connect::to("127.0.0.1:1").args(&["--max-time", "300ms", "--retry", "1h"]).run();
     run.fails_with(124, &["not done within 300ms"]);
 }
 
@@ -484,68 +396,38 @@ fn lines_end_as_they_are_asked_to() {
         (&["-C", "--lockstep", "-w", "200ms"], b"a\r\n"),
     ] {
         let (address, received) = recording_server();
-        Connect::to(&address)
-            .args(arguments)
-            .stdin("a\nb\r\n\nlast")
-            .run();
+        Connect::to(&address).args(arguments).stdin("a\nb\r\n\nlast").run();
         let received = received.recv_timeout(DEADLINE).unwrap();
-        assert_eq!(
-            received.escape_ascii().to_string(),
-            expected.escape_ascii().to_string(),
-            "{arguments:?}"
-        );
+        assert_eq!(received.escape_ascii().to_string(), expected.escape_ascii().to_string(), "{arguments:?}");
     }
 }
 
 #[test]
 fn lockstep_sends_a_line_when_the_reply_to_the_last_is_there() {
     let (address, messages) = recv_server();
-    let run = Connect::to(&address)
-        .args(&["--lockstep"])
-        .stdin("one\ntwo\r\nthree")
-        .run();
+    let run = Connect::to(&address).args(&["--lockstep"]).stdin("one\ntwo\r\nthree").run();
     run.succeeds_with("ONE\nTWO\r\nTHREE");
     let messages: Vec<Vec<u8>> = messages.try_iter().collect();
-    assert_eq!(
-        messages,
-        [b"one\n".to_vec(), b"two\r\n".to_vec(), b"three".to_vec()]
-    );
+    assert_eq!(messages, [b"one\n".to_vec(), b"two\r\n".to_vec(), b"three".to_vec()]);
 }
 
 #[test]
 fn lockstep_without_line_ends_talks_to_a_server_that_takes_each_recv_as_a_message() {
     let (address, messages) = recv_server();
-    let run = Connect::to(&address)
-        .args(&["--lockstep", "--eol", "none"])
-        .stdin("one\ntwo\nCLOSE SOCKET\n")
-        .run();
+    let run =
+        Connect::to(&address).args(&["--lockstep", "--eol", "none"]).stdin("one\ntwo\nCLOSE SOCKET\n").run();
     run.succeeds_with("ONETWO");
     let messages: Vec<Vec<u8>> = messages.try_iter().collect();
-    assert_eq!(
-        messages,
-        [b"one".to_vec(), b"two".to_vec(), b"CLOSE SOCKET".to_vec()]
-    );
+    assert_eq!(messages, [b"one".to_vec(), b"two".to_vec(), b"CLOSE SOCKET".to_vec()]);
 }
 
 #[test]
 fn lockstep_with_lines_left_is_status_3() {
     let server = TestServer::start(&[]);
-    let run = Connect::to(server.address())
-        .args(&["--lockstep"])
-        .stdin("a\nCLOSE SOCKET\nb\n")
-        .run();
-    run.fails_with(
-        3,
-        &[&format!(
-            "{} closed the connection before all lines were sent",
-            server.address()
-        )],
-    );
+    let run = Connect::to(server.address()).args(&["--lockstep"]).stdin("a\nCLOSE SOCKET\nb\n").run();
+    run.fails_with(3, &[&format!("{} closed the connection before all lines were sent", server.address())]);
     assert_eq!(run.0.stdout, b"A\n");
-    let run = Connect::to(server.address())
-        .args(&["--lockstep"])
-        .stdin("a\nCLOSE SOCKET\n")
-        .run();
+    let run = Connect::to(server.address()).args(&["--lockstep"]).stdin("a\nCLOSE SOCKET\n").run();
     run.succeeds_with("A\n");
 }
 
@@ -556,10 +438,7 @@ fn lockstep_waits_for_a_reply_for_as_long_as_it_may() {
         stream.write_all(b"first\n").unwrap();
         read_all(&stream);
     });
-    let run = Connect::to(&address)
-        .args(&["--lockstep", "-w", "300ms"])
-        .stdin("a\nb\nc\n")
-        .run();
+    let run = Connect::to(&address).args(&["--lockstep", "-w", "300ms"]).stdin("a\nb\nc\n").run();
     run.fails_with(124, &["no reply"]);
     assert_eq!(run.0.stdout, b"first\n");
 }
@@ -568,10 +447,7 @@ fn lockstep_waits_for_a_reply_for_as_long_as_it_may() {
 fn lockstep_takes_lines_of_any_length() {
     let server = TestServer::start(&["--message-gap", "never"]);
     let line = format!("{}\n", "a".repeat(5 << 20));
-    let run = Connect::to(server.address())
-        .args(&["--lockstep"])
-        .stdin(format!("{line}x\n{line}"))
-        .run();
+    let run = Connect::to(server.address()).args(&["--lockstep"]).stdin(format!("{line}x\n{line}")).run();
     run.succeeds_with(format!("{line}x\n{line}").to_uppercase());
 }
 
@@ -600,17 +476,9 @@ fn the_environment_names_the_default_address() {
         ("", &[port.as_str()]),
     ] {
         let mut command = capchat();
-        command
-            .env("CAPCHAT_ADDRESS", environment)
-            .arg("connect")
-            .args(arguments)
-            .arg("-4");
+        command.env("CAPCHAT_ADDRESS", environment).arg("connect").args(arguments).arg("-4");
         let output = command.stdin(Stdio::null()).output().unwrap();
-        assert!(
-            output.status.success(),
-            "{environment:?}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{environment:?}: {}", String::from_utf8_lossy(&output.stderr));
     }
 }
 
@@ -621,9 +489,6 @@ fn tells_what_happens_where_asked() {
     assert_eq!(run.0.stdout, b"HELLO\n");
     assert_eq!(
         run.errors(),
-        format!(
-            "capchat: connected to {}\ncapchat: bytes sent 6, received 6\n",
-            server.address()
-        )
+        format!("capchat: connected to {}\ncapchat: bytes sent 6, received 6\n", server.address())
     );
 }

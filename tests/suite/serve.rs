@@ -18,10 +18,7 @@ fn failure(arguments: &[&str]) -> (Option<i32>, String) {
 fn failure_of(command: &mut Command) -> (Option<i32>, String) {
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
-    (
-        output.status.code(),
-        String::from_utf8_lossy(&output.stderr).into_owned(),
-    )
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
 // Messages.
@@ -99,10 +96,7 @@ fn without_a_gap_an_unfinished_message_waits_for_its_end() {
     let server = TestServer::start(&["--message-gap", "never"]);
     let mut client = server.connect();
     client.send("hello");
-    client
-        .stream
-        .set_read_timeout(Some(Duration::from_millis(200)))
-        .unwrap();
+    client.stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     assert!(client.stream.read(&mut [0]).is_err());
     client.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     client.send("\n");
@@ -159,15 +153,8 @@ fn listens_where_it_is_told() {
         (&["-4", "localhost", "0"], "127.0.0.1:"),
     ] {
         let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
-        assert!(
-            server.address().starts_with(expected),
-            "{arguments:?}: {}",
-            server.address()
-        );
-        Connect::to(server.address())
-            .stdin("hi\n")
-            .run()
-            .succeeds_with("HI\n");
+        assert!(server.address().starts_with(expected), "{arguments:?}: {}", server.address());
+        Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
 
@@ -180,10 +167,7 @@ fn listens_on_ipv6() {
     for arguments in [&["[::1]:0"][..], &["::1", "0"], &["-6", "0"]] {
         let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
         assert!(server.address().starts_with("[::1]:"), "{}", server.address());
-        Connect::to(server.address())
-            .stdin("hi\n")
-            .run()
-            .succeeds_with("HI\n");
+        Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
 
@@ -199,10 +183,7 @@ fn a_name_with_several_addresses_is_listened_on_at_each_with_one_port() {
         sorted.sort_by_key(|address| address.parse::<std::net::SocketAddr>().unwrap());
         sorted
     }) {
-        assert_eq!(
-            listening,
-            std::net::SocketAddr::new(address.ip(), server.port()).to_string()
-        );
+        assert_eq!(listening, std::net::SocketAddr::new(address.ip(), server.port()).to_string());
         Connect::to(&listening).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
@@ -211,27 +192,16 @@ fn a_name_with_several_addresses_is_listened_on_at_each_with_one_port() {
 fn the_environment_names_the_default_address() {
     let mut command = capchat();
     command.env("CAPCHAT_ADDRESS", "127.0.0.3:0").arg("serve");
-    assert!(
-        TestServer::start_with(&mut command, 1)
-            .address()
-            .starts_with("127.0.0.3:")
-    );
+    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
     let mut command = capchat();
     command.env("CAPCHAT_ADDRESS", "127.0.0.3 1").args(["serve", "0"]);
-    assert!(
-        TestServer::start_with(&mut command, 1)
-            .address()
-            .starts_with("127.0.0.3:")
-    );
+    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
     let mut command = capchat();
     command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
     let (status, errors) = failure_of(&mut command);
     assert_eq!(
         (status, errors.as_str()),
-        (
-            Some(2),
-            "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n"
-        )
+        (Some(2), "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n")
     );
 }
 
@@ -244,15 +214,9 @@ fn a_bad_command_line_is_one_line_and_status_2() {
         (&[""], "the address is empty"),
         (&["unix:"], "no path behind 'unix:'"),
         (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
-        (
-            &["--idle-timeout", "5x"],
-            "'x' is not a unit of time (ms, s, m, h)",
-        ),
+        (&["--idle-timeout", "5x"], "'x' is not a unit of time (ms, s, m, h)"),
         (&["--idle-timeout", "0"], "it must be longer than zero"),
-        (
-            &["--message-gap", "soon"],
-            "invalid value 'soon' for '--message-gap",
-        ),
+        (&["--message-gap", "soon"], "invalid value 'soon' for '--message-gap"),
         (&["--max-clients", "0"], "invalid value '0' for '--max-clients"),
         (&["--log", "xml"], "[possible values: text, json]"),
         (&["-4", "-6"], "cannot be used with"),
@@ -260,10 +224,7 @@ fn a_bad_command_line_is_one_line_and_status_2() {
     ] {
         let (status, errors) = failure(arguments);
         assert_eq!(status, Some(2), "{arguments:?}: {errors}");
-        assert!(
-            errors.starts_with("capchat: ") && errors.contains(text),
-            "{arguments:?}: {errors}"
-        );
+        assert!(errors.starts_with("capchat: ") && errors.contains(text), "{arguments:?}: {errors}");
         assert_eq!(errors.matches('\n').count(), 1, "{errors}");
     }
 }
@@ -271,22 +232,10 @@ fn a_bad_command_line_is_one_line_and_status_2() {
 #[test]
 fn an_address_that_cannot_be_listened_on_is_status_1() {
     for (arguments, texts) in [
-        (
-            &["no-such-host.invalid"][..],
-            ["could not listen on no-such-host.invalid:5605", "lookup"],
-        ),
-        (
-            &["192.0.2.1:0"],
-            ["could not listen on 192.0.2.1:0", "assign requested address"],
-        ),
-        (
-            &["unix:/no/such/folder/x"],
-            ["could not listen on unix:/no/such/folder/x", "No such file"],
-        ),
-        (
-            &["-6", "127.0.0.1:0"],
-            ["could not listen on 127.0.0.1:0", "has no IPv6 address"],
-        ),
+        (&["no-such-host.invalid"][..], ["could not listen on no-such-host.invalid:5605", "lookup"]),
+        (&["192.0.2.1:0"], ["could not listen on 192.0.2.1:0", "assign requested address"]),
+        (&["unix:/no/such/folder/x"], ["could not listen on unix:/no/such/folder/x", "No such file"]),
+        (&["-6", "127.0.0.1:0"], ["could not listen on 127.0.0.1:0", "has no IPv6 address"]),
     ] {
         let (status, errors) = failure(arguments);
         assert_eq!(status, Some(1), "{errors}");
@@ -300,15 +249,9 @@ fn a_second_server_on_the_address_fails() {
     let server = TestServer::start(&[]);
     let (status, errors) = failure(&[server.address()]);
     assert_eq!(status, Some(1));
-    assert!(
-        errors.starts_with(&format!("capchat: could not listen on {}: ", server.address())),
-        "{errors}"
-    );
+    assert!(errors.starts_with(&format!("capchat: could not listen on {}: ", server.address())), "{errors}");
     assert!(errors.contains("in use"), "{errors}");
-    Connect::to(server.address())
-        .stdin("still there\n")
-        .run()
-        .succeeds_with("STILL THERE\n");
+    Connect::to(server.address()).stdin("still there\n").run().succeeds_with("STILL THERE\n");
 }
 
 // Unix sockets.
@@ -325,10 +268,7 @@ fn serves_on_a_unix_socket_and_removes_it() {
     let (_folder, path) = socket_path();
     let mut server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
     assert_eq!(server.address(), format!("unix:{path}"));
-    Connect::to(server.address())
-        .stdin("hi\n")
-        .run()
-        .succeeds_with("HI\n");
+    Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     assert_eq!(server.log_line(), "unix#1 connected");
     let (status, errors) = failure(&[server.address()]);
     assert!(status == Some(1) && errors.contains("in use"), "{errors}");
@@ -342,10 +282,7 @@ fn takes_over_a_stale_socket() {
     let (_folder, path) = socket_path();
     drop(UnixListener::bind(&path).unwrap());
     let server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
-    Connect::to(server.address())
-        .stdin("hi\n")
-        .run()
-        .succeeds_with("HI\n");
+    Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
 }
 
 #[test]
@@ -355,10 +292,7 @@ fn leaves_a_file_that_is_no_socket_alone() {
     let (status, errors) = failure(&[&format!("unix:{path}")]);
     assert_eq!(
         (status, errors),
-        (
-            Some(1),
-            format!("capchat: could not listen on unix:{path}: the file exists and is no socket\n")
-        )
+        (Some(1), format!("capchat: could not listen on unix:{path}: the file exists and is no socket\n"))
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
@@ -396,20 +330,12 @@ fn tells_when_clients_come_and_go() {
     client.send("CLOSE SOCKET");
     client.expect_end("");
     drop(client);
-    assert!(
-        server
-            .log_line_with("disconnected")
-            .contains(": asked to close; messages 0, ")
-    );
+    assert!(server.log_line_with("disconnected").contains(": asked to close; messages 0, "));
 
     let mut client = server.connect();
     client.send("x");
     client.reset();
-    assert!(
-        server
-            .log_line_with("disconnected")
-            .contains(", not in order: Connection reset by peer")
-    );
+    assert!(server.log_line_with("disconnected").contains(", not in order: Connection reset by peer"));
 }
 
 #[test]
@@ -418,11 +344,7 @@ fn tells_more_or_nothing_where_asked() {
     let mut client = server.connect();
     client.send("hello");
     client.expect("HELLO");
-    assert!(
-        server
-            .log_line_with("paused")
-            .ends_with("paused: answered with 5 bytes")
-    );
+    assert!(server.log_line_with("paused").ends_with("paused: answered with 5 bytes"));
 
     let mut server = TestServer::start(&["--quiet"]);
     server.connect().expect_answer();
@@ -440,39 +362,21 @@ fn writes_json_where_asked() {
     client.end();
     client.expect_end("HELLO\n");
     let line: serde_json::Value = serde_json::from_str(&server.log_line()).unwrap();
-    assert_eq!(
-        (&line["event"], &line["client"]),
-        (&"connected".into(), &name.as_str().into())
-    );
+    assert_eq!((&line["event"], &line["client"]), (&"connected".into(), &name.as_str().into()));
     let line: serde_json::Value = serde_json::from_str(&server.log_line()).unwrap();
-    assert_eq!(
-        (&line["event"], &line["client"]),
-        (&"disconnected".into(), &name.as_str().into())
-    );
-    assert_eq!(
-        (&line["reason"], &line["in_order"]),
-        (&"closed by the client".into(), &true.into())
-    );
-    assert_eq!(
-        (&line["messages"], &line["received"], &line["sent"]),
-        (&1.into(), &6.into(), &6.into())
-    );
+    assert_eq!((&line["event"], &line["client"]), (&"disconnected".into(), &name.as_str().into()));
+    assert_eq!((&line["reason"], &line["in_order"]), (&"closed by the client".into(), &true.into()));
+    assert_eq!((&line["messages"], &line["received"], &line["sent"]), (&1.into(), &6.into(), &6.into()));
     assert!(line["seconds"].as_f64().unwrap() < 30.0);
     let time = line["time"].as_str().unwrap();
-    assert!(
-        time.starts_with("20") && time.ends_with('Z') && time.len() == 24,
-        "{time}"
-    );
+    assert!(time.starts_with("20") && time.ends_with('Z') && time.len() == 24, "{time}");
 }
 
 #[test]
 fn a_dead_log_reader_does_no_harm() {
     let (_folder, path) = socket_path();
     let mut command = capchat();
-    command
-        .args(["serve", "-v", &format!("unix:{path}")])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+    command.args(["serve", "-v", &format!("unix:{path}")]).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     for _ in 0..20 {
@@ -487,10 +391,7 @@ fn a_dead_log_reader_does_no_harm() {
 fn a_log_reader_that_stands_still_holds_nobody_up() {
     let (_folder, path) = socket_path();
     let mut command = capchat();
-    command
-        .args(["serve", &format!("unix:{path}")])
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped());
+    command.args(["serve", &format!("unix:{path}")]).stdout(Stdio::null()).stderr(Stdio::piped());
     // Nobody reads standard error: a pipe takes 64 KiB, and 3,000 clients write more.
     let mut child = command.spawn().unwrap();
     eventually("the server listens", || UnixStream::connect(&path).ok());
@@ -507,10 +408,7 @@ fn a_log_reader_that_stands_still_holds_nobody_up() {
 #[test]
 fn closed_standard_streams_do_no_harm() {
     let (_folder, path) = socket_path();
-    let script = format!(
-        "exec {} serve unix:{path} <&- >&- 2>&-",
-        env!("CARGO_BIN_EXE_capchat")
-    );
+    let script = format!("exec {} serve unix:{path} <&- >&- 2>&-", env!("CARGO_BIN_EXE_capchat"));
     let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
     for _ in 0..5 {
         let connected = Connect::to(&format!("unix:{path}")).args(&["--retry", "20s"]);
@@ -551,11 +449,7 @@ fn an_idle_client_is_closed_in_order() {
     idle.expect_end("");
     assert!(start.elapsed() >= Duration::from_millis(200));
     drop(idle);
-    assert!(
-        server
-            .log_line_with("disconnected")
-            .contains("disconnected: idle for too long")
-    );
+    assert!(server.log_line_with("disconnected").contains("disconnected: idle for too long"));
 }
 
 #[test]

@@ -80,32 +80,17 @@ impl TestServer {
 
     /// Starts a server from a whole command, and waits until it listens on so many addresses.
     pub(crate) fn start_with(command: &mut Command, addresses: usize) -> Self {
-        let mut child = command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let announcements = lines_of(child.stdout.take().unwrap());
         let log = lines_of(child.stderr.take().unwrap());
         let addresses = (0..addresses)
             .map(|_| match announcements.recv_timeout(DEADLINE) {
-                Ok(line) => line
-                    .strip_prefix("listening on ")
-                    .expect("an announcement")
-                    .to_owned(),
-                Err(_) => panic!(
-                    "the server did not start: {:?}",
-                    log.try_iter().collect::<Vec<_>>()
-                ),
+                Ok(line) => line.strip_prefix("listening on ").expect("an announcement").to_owned(),
+                Err(_) => panic!("the server did not start: {:?}", log.try_iter().collect::<Vec<_>>()),
             })
             .collect();
-        Self {
-            child,
-            addresses,
-            log,
-            _announcements: announcements,
-        }
+        Self { child, addresses, log, _announcements: announcements }
     }
 
     /// The address, as the options of capchat and of `TcpStream::connect` take it.
@@ -160,9 +145,7 @@ impl TestServer {
 
     /// How many descriptors the server has.
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id()))
-            .unwrap()
-            .count()
+        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
     /// A line of the server's /proc status in KiB, `VmHWM` for one.
@@ -215,10 +198,7 @@ impl Client {
         if let Err(error) = self.stream.read_exact(&mut received) {
             panic!("expected {:?}: {error}", expected.escape_ascii().to_string());
         }
-        assert_eq!(
-            received.escape_ascii().to_string(),
-            expected.escape_ascii().to_string()
-        );
+        assert_eq!(received.escape_ascii().to_string(), expected.escape_ascii().to_string());
     }
 
     /// Receives up to the end of the stream, which must be these bytes.
@@ -226,10 +206,7 @@ impl Client {
     pub(crate) fn expect_end(&mut self, bytes: impl AsRef<[u8]>) {
         let mut received = Vec::new();
         self.stream.read_to_end(&mut received).expect("an end of stream");
-        assert_eq!(
-            received.escape_ascii().to_string(),
-            bytes.as_ref().escape_ascii().to_string()
-        );
+        assert_eq!(received.escape_ascii().to_string(), bytes.as_ref().escape_ascii().to_string());
     }
 
     /// Sends a line and receives its reply.
@@ -246,9 +223,7 @@ impl Client {
 
     /// Ends the connection with a reset: `SO_LINGER` with no time (socket(7)).
     pub(crate) fn reset(self) {
-        socket2::SockRef::from(&self.stream)
-            .set_linger(Some(Duration::ZERO))
-            .unwrap();
+        socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO)).unwrap();
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -288,14 +263,8 @@ impl Connect {
     pub(crate) fn to(address: &str) -> Self {
         let mut command = capchat();
         command.arg("connect").arg(address);
-        command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
-        Self {
-            command,
-            stdin: Vec::new(),
-        }
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self { command, stdin: Vec::new() }
     }
 
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
@@ -364,12 +333,7 @@ impl Running {
     pub(crate) fn wait(mut self) -> (Option<i32>, String) {
         let status = wait(&mut self.child).code();
         let mut errors = String::new();
-        self.child
-            .stderr
-            .take()
-            .unwrap()
-            .read_to_string(&mut errors)
-            .unwrap();
+        self.child.stderr.take().unwrap().read_to_string(&mut errors).unwrap();
         (status, errors)
     }
 }
@@ -392,18 +356,9 @@ impl Finished {
         assert_eq!(self.0.status.code(), Some(0));
         let (got, expected) = (&self.0.stdout, stdout.as_ref());
         // Not all of it in the message, where it is megabytes.
-        let same = got
-            .iter()
-            .zip(expected)
-            .take_while(|(got, expected)| got == expected)
-            .count();
+        let same = got.iter().zip(expected).take_while(|(got, expected)| got == expected).count();
         let rest = |bytes: &[u8]| {
-            bytes[same..]
-                .escape_ascii()
-                .take(200)
-                .collect::<Vec<_>>()
-                .escape_ascii()
-                .to_string()
+            bytes[same..].escape_ascii().take(200).collect::<Vec<_>>().escape_ascii().to_string()
         };
         assert_eq!(rest(got), rest(expected), "from byte {same}");
         assert_eq!(got.len(), expected.len());

@@ -18,22 +18,13 @@ fn alone() -> MutexGuard<'static, ()> {
 fn raise_descriptor_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let maximum = getrlimit(Resource::Nofile).maximum;
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    )
-    .unwrap();
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
 }
 
 /// The server has let go of all clients but those that are counted.
 #[track_caller]
 fn expect_descriptors(server: &TestServer, expected: usize) {
-    eventually(format_args!("{expected} descriptors"), || {
-        (server.descriptors() == expected).then_some(())
-    });
+    eventually(format_args!("{expected} descriptors"), || (server.descriptors() == expected).then_some(()));
 }
 
 /// The server does nothing for half a second.
@@ -109,10 +100,7 @@ fn clients_that_never_read() {
     let senders: Vec<_> = (0..20)
         .map(|_| {
             let client = server.connect();
-            client
-                .stream
-                .set_write_timeout(Some(Duration::from_secs(2)))
-                .unwrap();
+            client.stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
             let mut stream = client.stream.try_clone().unwrap();
             // It blocks where the server takes no more.
             let sender = thread::spawn(move || drop(stream.write_all(&vec![b'x'; EACH])));
@@ -124,11 +112,7 @@ fn clients_that_never_read() {
     for _ in 0..100 {
         other.expect_answer();
     }
-    assert!(
-        start.elapsed() < Duration::from_secs(5),
-        "the others wait: {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < Duration::from_secs(5), "the others wait: {:?}", start.elapsed());
     let clients: Vec<Client> = senders
         .into_iter()
         .map(|(client, sender)| {
@@ -150,9 +134,7 @@ fn more_clients_than_descriptors() {
     let _turn = alone();
     let script = format!("ulimit -n 64 && exec {} serve 0", env!("CARGO_BIN_EXE_capchat"));
     let server = TestServer::start_with(
-        std::process::Command::new("sh")
-            .args(["-c", &script])
-            .env_remove("CAPCHAT_ADDRESS"),
+        std::process::Command::new("sh").args(["-c", &script]).env_remove("CAPCHAT_ADDRESS"),
         1,
     );
     let mut clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
@@ -193,10 +175,7 @@ fn a_line_of_a_gibibyte_in_constant_memory() {
             if length == 0 {
                 break;
             }
-            assert!(
-                block[..length] == capitals[..length],
-                "something else after {received} bytes"
-            );
+            assert!(block[..length] == capitals[..length], "something else after {received} bytes");
             received += length;
         }
         assert_eq!(received, LENGTH);

@@ -1,0 +1,120 @@
+//! The README is true: its examples run as they stand, and its tables name every option.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::{env, fs};
+
+use clap::CommandFactory;
+
+use crate::support::TestServer;
+
+fn readme() -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+}
+
+/// The blocks of a language: what stands between its fences.
+fn blocks<'a>(readme: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// A command and what it prints, standard error included.
+fn examples(block: &str) -> impl Iterator<Item = (&str, &str)> {
+    block.split("$ ").skip(1).map(|example| example.split_once('\n').unwrap())
+}
+
+fn is_installed(program: &str) -> bool {
+    let probe =
+        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
+    probe.unwrap().success()
+}
+
+#[test]
+fn examples_print_what_they_say() {
+    let server = TestServer::start(&[]);
+    let folder = Path::new(env!("CARGO_BIN_EXE_capchat")).parent().unwrap();
+    let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap());
+    let readme = readme();
+    let mut count = 0;
+    for (command, expected) in blocks(&readme, "console").into_iter().flat_map(examples) {
+        let peer = ["nc", "ncat", "socat"].into_iter().find(|peer| command.contains(&format!("| {peer} ")));
+        if let Some(peer) = peer.filter(|peer| !is_installed(peer)) {
+            println!("skipped: no {peer}");
+            continue;
+        }
+        // The server of this test has a port of its own.
+        let port = server.port().to_string();
+        let output = Command::new("sh")
+            .args(["-c", &format!("exec 2>&1; {}", command.replace("5605", &port))])
+            .env("PATH", &path)
+            .env("CAPCHAT_ADDRESS", server.address())
+            .output()
+            .unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), expected.replace("5605", &port), "{command}");
+        count += 1;
+    }
+    assert!(count >= 5, "only {count} examples were found");
+}
+
+#[test]
+fn the_python_example_prints_what_it_says() {
+    if !is_installed("python3") {
+        println!("skipped: no python3");
+        return;
+    }
+    let server = TestServer::start(&[]);
+    let readme = readme();
+    let script = blocks(&readme, "python")[0];
+    let output = Command::new("python3")
+        .args(["-c", &script.replace("5605", &server.port().to_string())])
+        .output()
+        .unwrap();
+    let expected: String = script
+        .lines()
+        .filter_map(|line| line.split_once("# "))
+        .map(|(_, output)| format!("{output}\n"))
+        .collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+}
+
+#[test]
+fn the_script_with_a_free_port_works() {
+    let readme = readme();
+    let script = blocks(&readme, "sh").into_iter().find(|script| script.contains("mkfifo")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let bin = Path::new(env!("CARGO_BIN_EXE_capchat")).parent().unwrap();
+    let status = Command::new("sh")
+        .args(["-euc", script])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{}", bin.display(), env::var("PATH").unwrap()))
+        .env_remove("CAPCHAT_ADDRESS")
+        .stderr(Stdio::null())
+        .status();
+    assert!(status.unwrap().success());
+}
+
+#[test]
+fn every_option_and_status_is_named() {
+    let readme = readme();
+    let mut cli = capchat::cli::Cli::command();
+    cli.build();
+    for command in cli.get_subcommands() {
+        let section = readme.split(&format!("`capchat {} [OPTIONS]", command.get_name())).nth(1).unwrap();
+        let section = section.split("\n## ").next().unwrap();
+        for option in command.get_arguments() {
+            let names = option.get_long().map(|long| format!("--{long}"));
+            for name in names.into_iter().chain(option.get_short().map(|short| format!("-{short}"))) {
+                assert!(section.contains(&format!("`{name}")), "{name} of {}", command.get_name());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_commands_of_the_readme_are_those_that_are_checked() {
+    let readme = readme();
+    let check = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check")).unwrap();
+    let test_command =
+        blocks(&readme, "sh").into_iter().find(|block| block.starts_with("cargo test")).unwrap();
+    assert!(check.contains(&format!("check {test_command}")));
+}
