@@ -1,19 +1,25 @@
-//! Standard input as a source of bytes and standard output as a sink: each a thread that blocks, so that
-//! the main flow never does.
+//! Standard input as a source of bytes and standard output as a sink, so that the main flow never blocks on
+//! them.
 //!
-//! Buffers go round between the thread and the main flow, and are neither copied nor allocated anew. The
-//! descriptors are used as they are, without the standard library's buffers around them, and may be
-//! non-blocking: whoever shares them may have made them so.
+//! What is there at once is read, and a few bytes that fit at once are written, on the spot: a short run
+//! needs no thread. For all else each stream has a thread that blocks. Buffers go round between it and the
+//! main flow, and are neither copied nor allocated anew. The descriptors are used as they are, without the
+//! standard library's buffers around them, and may be non-blocking: whoever shares them may have made them
+//! so.
 
+use std::collections::VecDeque;
 use std::future::pending;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
 use rustix::buffer::spare_capacity;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
+use tokio::io::Interest;
+use tokio::net::unix::pipe;
 use tokio::sync::mpsc as async_mpsc;
 
 /// How large the buffers are, and how many of them go round for each stream: while one is read or written,
@@ -21,20 +27,63 @@ use tokio::sync::mpsc as async_mpsc;
 const BUFFER: usize = 256 * 1024;
 const BUFFERS: usize = 2;
 
+/// How much can be written to a pipe that is ready for writing without blocking (`PIPE_BUF`, pipe(7)).
+const SMALL: usize = 4096;
+
 /// Standard input.
 #[derive(Debug)]
 pub(super) struct Source {
+    input: Arc<OwnedFd>,
+    thread: Option<SourceThread>,
+}
+
+#[derive(Debug)]
+struct SourceThread {
     chunks: async_mpsc::Receiver<io::Result<Vec<u8>>>,
     spare: mpsc::Sender<Vec<u8>>,
 }
 
 impl Source {
-    /// Starts to read standard input.
+    /// Opens standard input.
     ///
     /// # Errors
     /// Where the descriptor cannot be duplicated.
     pub(super) fn stdin() -> io::Result<Self> {
-        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        let input = Arc::new(io::stdin().as_fd().try_clone_to_owned()?);
+        Ok(Self { input, thread: None })
+    }
+
+    /// The next bytes; none at all at the end of the input. Cancelled at any point, it loses nothing.
+    ///
+    /// # Errors
+    /// Those of read(2).
+    pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
+        if self.thread.is_none() && is_ready(&self.input, PollFlags::IN) {
+            let mut chunk = Vec::new();
+            read_some(&self.input, &mut chunk)?;
+            if chunk.len() <= SMALL {
+                return Ok(chunk);
+            }
+            // There will be more, and it can be read while this is sent.
+            self.thread = Some(SourceThread::start(&self.input));
+            return Ok(chunk);
+        }
+        let thread = self.thread.get_or_insert_with(|| SourceThread::start(&self.input));
+        thread.chunks.recv().await.unwrap_or_else(|| Ok(Vec::new()))
+    }
+
+    /// Gives the memory of a chunk back, to be filled again.
+    pub(super) fn recycle(&self, buffer: Vec<u8>) {
+        if let Some(thread) = &self.thread {
+            // The thread is gone where the input has ended.
+            let _ = thread.spare.send(buffer);
+        }
+    }
+}
+
+impl SourceThread {
+    fn start(input: &Arc<OwnedFd>) -> Self {
+        let input = Arc::clone(input);
         let (sender, chunks) = async_mpsc::channel(BUFFERS);
         let (spare, spares) = mpsc::channel();
         for _ in 0..BUFFERS {
@@ -49,21 +98,7 @@ impl Source {
                 }
             }
         });
-        Ok(Self { chunks, spare })
-    }
-
-    /// The next bytes; none at all at the end of the input. Cancelled at any point, it loses nothing.
-    ///
-    /// # Errors
-    /// Those of read(2).
-    pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
-        self.chunks.recv().await.unwrap_or_else(|| Ok(Vec::new()))
-    }
-
-    /// Gives the memory of a chunk back, to be filled again.
-    pub(super) fn recycle(&self, buffer: Vec<u8>) {
-        // The thread is gone where the input has ended.
-        let _ = self.spare.send(buffer);
+        Self { chunks, spare }
     }
 }
 
@@ -77,31 +112,38 @@ fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
 /// Standard output.
 #[derive(Debug)]
 pub(super) struct Sink {
-    full: mpsc::Sender<Vec<u8>>,
-    written: async_mpsc::UnboundedReceiver<io::Result<Vec<u8>>>,
+    output: Arc<OwnedFd>,
+    /// Notices that the reader of a pipe is gone; files have none. Nothing is written through it, so that
+    /// the descriptor may be a blocking one.
+    reader: Option<pipe::Sender>,
+    thread: Option<SinkThread>,
     spare: Vec<Vec<u8>>,
+    /// What was written on the spot, and how that went.
+    written_at_once: VecDeque<io::Result<Vec<u8>>>,
     being_written: usize,
 }
 
+#[derive(Debug)]
+struct SinkThread {
+    full: mpsc::Sender<Vec<u8>>,
+    written: async_mpsc::UnboundedReceiver<io::Result<Vec<u8>>>,
+}
+
 impl Sink {
-    /// Starts to write to standard output.
+    /// Opens standard output.
     ///
     /// # Errors
     /// Where the descriptor cannot be duplicated.
     pub(super) fn stdout() -> io::Result<Self> {
         let output = io::stdout().as_fd().try_clone_to_owned()?;
-        let (full, chunks) = mpsc::channel::<Vec<u8>>();
-        let (sender, written) = async_mpsc::unbounded_channel();
-        thread::spawn(move || {
-            for chunk in chunks {
-                let result = write_all(&output, &chunk).map(|()| chunk);
-                let is_last = result.is_err();
-                if sender.send(result).is_err() || is_last {
-                    break;
-                }
-            }
-        });
-        Ok(Self { full, written, spare: vec![Vec::new(); BUFFERS], being_written: 0 })
+        Ok(Self {
+            reader: pipe::Sender::from_owned_fd_unchecked(output.try_clone()?).ok(),
+            output: Arc::new(output),
+            thread: None,
+            spare: vec![Vec::new(); BUFFERS],
+            written_at_once: VecDeque::new(),
+            being_written: 0,
+        })
     }
 
     /// An empty buffer with room, where one is free.
@@ -115,23 +157,38 @@ impl Sink {
     /// Begins to write a buffer.
     pub(super) fn write(&mut self, buffer: Vec<u8>) {
         self.being_written += 1;
+        if self.thread.is_none() && self.fits_at_once(&buffer) {
+            let result = write_all(&self.output, &buffer).map(|()| buffer);
+            self.written_at_once.push_back(result);
+            return;
+        }
+        let thread = self.thread.get_or_insert_with(|| SinkThread::start(&self.output));
         // A thread that is gone has left its error behind.
-        let _ = self.full.send(buffer);
+        let _ = thread.full.send(buffer);
+    }
+
+    /// Whether writing cannot block. A terminal's readiness does not say for how much.
+    fn fits_at_once(&self, buffer: &[u8]) -> bool {
+        buffer.len() <= SMALL && is_ready(&self.output, PollFlags::OUT) && !self.output.is_terminal()
     }
 
     /// Waits until a buffer has been written, for ever where none is being written. Cancelled at any point,
     /// it loses nothing.
     ///
     /// # Errors
-    /// Those of write(2).
+    /// Those of write(2); a pipe whose reader is gone is one also while nothing is written.
     pub(super) async fn written(&mut self) -> io::Result<()> {
-        if self.being_written == 0 {
-            pending::<()>().await;
-        }
-        let written = self.written.recv().await;
+        let result = if let Some(result) = self.written_at_once.pop_front() {
+            result
+        } else {
+            tokio::select! {
+                biased;
+                result = written_by_thread(self.thread.as_mut()), if self.being_written > 0 => result,
+                () = reader_is_gone(self.reader.as_ref()) => return Err(io::ErrorKind::BrokenPipe.into()),
+            }
+        };
         self.being_written -= 1;
-        let buffer = written.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))?;
-        self.spare.push(buffer);
+        self.spare.push(result?);
         Ok(())
     }
 
@@ -145,6 +202,44 @@ impl Sink {
         }
         Ok(())
     }
+}
+
+impl SinkThread {
+    fn start(output: &Arc<OwnedFd>) -> Self {
+        let output = Arc::clone(output);
+        let (full, chunks) = mpsc::channel::<Vec<u8>>();
+        let (sender, written) = async_mpsc::unbounded_channel();
+        thread::spawn(move || {
+            for chunk in chunks {
+                let result = write_all(&output, &chunk).map(|()| chunk);
+                let is_last = result.is_err();
+                if sender.send(result).is_err() || is_last {
+                    break;
+                }
+            }
+        });
+        Self { full, written }
+    }
+}
+
+async fn written_by_thread(thread: Option<&mut SinkThread>) -> io::Result<Vec<u8>> {
+    let written = match thread {
+        Some(thread) => thread.written.recv().await,
+        None => None,
+    };
+    written.unwrap_or_else(|| Err(io::ErrorKind::BrokenPipe.into()))
+}
+
+async fn reader_is_gone(reader: Option<&pipe::Sender>) {
+    match reader {
+        Some(reader) => drop(reader.ready(Interest::ERROR).await),
+        None => pending().await,
+    }
+}
+
+fn is_ready(descriptor: &OwnedFd, readiness: PollFlags) -> bool {
+    let now = Timespec::default();
+    poll(&mut [PollFd::new(descriptor, readiness)], Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
 fn write_all(output: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {

@@ -143,6 +143,17 @@ fn a_closed_standard_output_ends_it_quietly() {
 }
 
 #[test]
+fn a_closed_standard_output_is_noticed_while_nothing_is_written() {
+    let server = TestServer::start(&[]);
+    let mut client = Connect::to(server.address()).start();
+    client.stdin.write_all(b"hi\n").unwrap();
+    assert_eq!(client.line(), "HI\n");
+    // The input stays open, and the server has nothing to say.
+    client.close_stdout();
+    assert_eq!(client.wait(), (Some(0), String::new()));
+}
+
+#[test]
 fn standard_streams_may_be_non_blocking() {
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
     let (reader, mut writer) = std::io::pipe().unwrap();

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -287,7 +287,7 @@ impl Connect {
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
-        let stdout = BufReader::new(child.stdout.take().unwrap());
+        let stdout: BufReader<Box<dyn Read>> = BufReader::new(Box::new(child.stdout.take().unwrap()));
         Running { child, stdin, stdout }
     }
 
@@ -316,7 +316,7 @@ impl Connect {
 pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) stdin: ChildStdin,
-    pub(crate) stdout: BufReader<ChildStdout>,
+    pub(crate) stdout: BufReader<Box<dyn Read>>,
 }
 
 impl Running {
@@ -326,6 +326,11 @@ impl Running {
         let mut line = String::new();
         self.stdout.read_line(&mut line).unwrap();
         line
+    }
+
+    /// Closes this end of standard output.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = BufReader::new(Box::new(std::io::empty()));
     }
 
     /// Waits for the end; gives the exit status and what is left on standard error.
