@@ -10,6 +10,12 @@
 //! neighbours. Written without branches, the compiler makes vector instructions of it. All other characters
 //! that have capitals are [special](is_special), and go through the standard library one at a time.
 
+#![expect(
+    clippy::inline_always,
+    clippy::needless_bitwise_bool,
+    reason = "a call or a branch for each byte would keep the compiler from making vector instructions"
+)]
+
 /// How many bytes a UTF-8 sequence can have after its first.
 const MAX_CONTINUATION: usize = 3;
 

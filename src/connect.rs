@@ -16,6 +16,7 @@ mod piped;
 mod reply;
 mod screen;
 mod stdio;
+mod suspend;
 
 use std::io::IsTerminal;
 use std::time::Duration;

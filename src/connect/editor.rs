@@ -31,6 +31,7 @@ use tokio::time::timeout;
 
 use super::history;
 use super::screen::Screen;
+use super::suspend::Suspend;
 use crate::output;
 
 /// How many lines the history keeps.
@@ -45,7 +46,7 @@ const LEAVE_LIMIT: Duration = Duration::from_millis(100);
 const WAKE: &str = "\x1b[A\n";
 
 /// Ends bracketed paste, which the editor has switched on.
-const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
+pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
 /// What the user did.
 #[derive(Debug)]
@@ -89,6 +90,7 @@ impl Editor {
             prompt: prompt.to_owned(),
             history: if keep_history { history::path() } else { None },
             screen: Arc::clone(screen),
+            attributes: attributes.clone(),
         };
         thread::spawn(move || session.run(&requested, &sender, &waker_sender));
         Ok(Self {
@@ -126,13 +128,14 @@ impl Editor {
     /// Waits for what the user does: at the prompt, or Ctrl-C without one. Cancelled at any point, it loses
     /// nothing.
     pub(super) async fn next(&mut self) -> Input {
-        if !self.is_editing {
-            self.interrupts.recv().await;
-            return Input::Interrupt;
+        tokio::select! {
+            input = self.inputs.recv(), if self.is_editing => {
+                self.is_editing = false;
+                input.unwrap_or(Input::Failed(ReadlineError::Eof))
+            }
+            // The editor catches it itself once it has the terminal in raw mode.
+            _ = self.interrupts.recv() => Input::Interrupt,
         }
-        let input = self.inputs.recv().await;
-        self.is_editing = false;
-        input.unwrap_or(Input::Failed(ReadlineError::Eof))
     }
 
     /// Shows text: above the line being typed, where there is one, and then it must consist of whole lines.
@@ -161,6 +164,10 @@ impl Editor {
             return;
         }
         self.is_editing = false;
+        if self.waker.is_none() {
+            let _ = self.screen.show("\n");
+            return;
+        }
         // Before the prompt is there, the terminal may not be in raw mode yet, and would be after us.
         let _ = timeout(LEAVE_LIMIT, self.screen.painted()).await;
         let _ = kill_process(getpid(), rustix::process::Signal::INT);
@@ -178,6 +185,7 @@ struct Session {
     prompt: String,
     history: Option<PathBuf>,
     screen: Arc<Screen>,
+    attributes: Termios,
 }
 
 type LineEditor = rustyline::Editor<PromptPainter, FileHistory>;
@@ -196,10 +204,16 @@ impl Session {
                 return;
             }
         };
-        let _ = waker.send(editor.create_external_printer().ok().map(start_waker));
+        let printer = editor.create_external_printer().ok();
+        let is_plain = printer.is_none();
+        let _ = waker.send(printer.map(start_waker));
         self.load_history(&mut editor);
         for () in requests {
             let result = editor.readline(&self.prompt);
+            if is_plain && matches!(result, Err(ReadlineError::Eof)) {
+                // Nothing else ends the prompt's line.
+                let _ = self.screen.show("\n");
+            }
             let shown = self.screen.take_from_editor();
             let input = match result {
                 Ok(text) => {
@@ -229,6 +243,9 @@ impl Session {
         editor.set_auto_add_history(false);
         editor.set_helper(Some(PromptPainter(Arc::clone(&self.screen))));
         editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
+        let attributes = self.attributes.clone();
+        editor
+            .bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend { attributes })));
         // There is nothing to complete, and line protocols have tabs.
         editor.bind_sequence(KeyEvent::from('\t'), EventHandler::Simple(Cmd::SelfInsert(1, '\t')));
         Ok(editor)

@@ -108,7 +108,9 @@ impl Talk {
 
     fn on_input(&mut self, input: Input, conversation: &mut Conversation) -> Result<()> {
         // Without a prompt there is room for the beginning of a line.
-        self.editor.show(&std::mem::take(&mut self.partial)).context(TERMINAL)?;
+        if !self.editor.is_editing() {
+            self.editor.show(&std::mem::take(&mut self.partial)).context(TERMINAL)?;
+        }
         match input {
             Input::Lines(lines) => {
                 self.lines.extend(lines);

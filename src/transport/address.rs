@@ -89,11 +89,15 @@ impl Address {
         Self::Tcp { host: host.to_owned(), port: DEFAULT_PORT }
     }
 
-    /// Reads an address as one text: one word, or a host, blanks and a port.
+    /// Reads an address as one text: one word, or a host, blanks and a port. All that stands behind `unix:`
+    /// is the path, blanks included.
     ///
     /// # Errors
     /// Where the text is no address.
     pub fn from_text(text: &str, default: &Self) -> Result<Self, AddressError> {
+        if text.starts_with("unix:") {
+            return Self::from_word(text, default);
+        }
         let mut words = text.split_whitespace();
         let (host, port) = (words.next(), words.next());
         if words.next().is_some() {
@@ -279,5 +283,6 @@ mod tests {
         assert_eq!(Address::from_words(Some("7"), None, &unix).unwrap().to_string(), "127.0.0.1:7");
         assert_eq!(Address::from_text("a b c", &default), Err(AddressError::TooManyWords("a b c".into())));
         assert_eq!(Address::from_text(" ", &default), Err(AddressError::Empty));
+        assert_eq!(Address::from_text("unix:/run/a b c", &default), Ok(Address::Unix("/run/a b c".into())));
     }
 }

@@ -3,7 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod connect;
+mod interactive;
+mod interop;
 mod readme;
 mod serve;
 mod support;
 mod survival;
+mod terminal;
+mod transcripts;

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use clap::CommandFactory;
 
-use crate::support::TestServer;
+use crate::support::{TestServer, skipped};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -39,7 +39,7 @@ fn examples_print_what_they_say() {
     for (command, expected) in blocks(&readme, "console").into_iter().flat_map(examples) {
         let peer = ["nc", "ncat", "socat"].into_iter().find(|peer| command.contains(&format!("| {peer} ")));
         if let Some(peer) = peer.filter(|peer| !is_installed(peer)) {
-            println!("skipped: no {peer}");
+            skipped(format_args!("no {peer}"));
             continue;
         }
         // The server of this test has a port of its own.
@@ -59,7 +59,7 @@ fn examples_print_what_they_say() {
 #[test]
 fn the_python_example_prints_what_it_says() {
     if !is_installed("python3") {
-        println!("skipped: no python3");
+        skipped("no python3");
         return;
     }
     let server = TestServer::start(&[]);

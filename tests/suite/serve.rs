@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Client, Connect, DEADLINE, TestServer, capchat, eventually};
+use crate::support::{Client, Connect, DEADLINE, TestServer, capchat, eventually, skipped};
 
 /// The end of a run of `capchat serve` that was to fail: its status and its errors.
 fn failure(arguments: &[&str]) -> (Option<i32>, String) {
@@ -161,7 +161,7 @@ fn listens_where_it_is_told() {
 #[test]
 fn listens_on_ipv6() {
     if std::net::TcpListener::bind("[::1]:0").is_err() {
-        println!("skipped: no IPv6");
+        skipped("no IPv6");
         return;
     }
     for arguments in [&["[::1]:0"][..], &["::1", "0"], &["-6", "0"]] {

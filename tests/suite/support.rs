@@ -21,6 +21,12 @@ pub(crate) fn capchat() -> Command {
     command
 }
 
+/// Says that a test, or a part of one, is not done here.
+#[expect(clippy::print_stdout, reason = "for the reader of the test's output")]
+pub(crate) fn skipped(reason: impl Display) {
+    println!("skipped: {reason}");
+}
+
 /// Waits until `condition` gives something.
 #[track_caller]
 pub(crate) fn eventually<T>(what: impl Display, mut condition: impl FnMut() -> Option<T>) -> T {
@@ -51,7 +57,7 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
 }
 
 /// The lines of a stream, as a thread reads them.
-fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
+pub(crate) fn lines_of(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {

@@ -1,0 +1,52 @@
+//! Ctrl-Z at the prompt: the terminal goes to the shell as it was, and is taken again when the shell continues
+//! the program.
+//!
+//! rustyline's own way does not wait for the stop: where another thread takes the signal, the terminal is in
+//! raw mode again before the shell has it.
+
+use std::io::{self, Write};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Signal, kill_current_process_group};
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, RepeatCount};
+
+use super::editor::END_BRACKETED_PASTE;
+
+const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
+
+/// How long the signal may take to stop all threads. The kernel ignores it where no shell could continue the
+/// program, so that waiting for that would be for ever.
+const STOP_LIMIT: Duration = Duration::from_millis(100);
+
+/// Suspends the program, with the terminal as it was before the editor.
+pub(super) struct Suspend {
+    pub(super) attributes: Termios,
+}
+
+impl Suspend {
+    fn suspend(&self) -> io::Result<()> {
+        let raw = tcgetattr(io::stdin())?;
+        tcsetattr(io::stdin(), OptionalActions::Drain, &self.attributes)?;
+        write(END_BRACKETED_PASTE)?;
+        kill_current_process_group(Signal::TSTP)?;
+        thread::sleep(STOP_LIMIT);
+        tcsetattr(io::stdin(), OptionalActions::Drain, &raw)?;
+        write(START_BRACKETED_PASTE)
+    }
+}
+
+impl ConditionalEventHandler for Suspend {
+    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext) -> Option<Cmd> {
+        // A terminal that fails is found out by whoever next reads it.
+        let _ = self.suspend();
+        Some(Cmd::Repaint)
+    }
+}
+
+fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}

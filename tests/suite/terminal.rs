@@ -1,0 +1,215 @@
+//! A person's terminal: capchat on a real pseudo-terminal, its screen, and the keys that a test presses.
+
+use std::ffi::OsStr;
+use std::fmt::from_fn;
+use std::io::{Read, Write};
+use std::num::NonZero;
+use std::os::fd::{AsFd, OwnedFd};
+use std::process::{Child, Command};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+
+use pty_process::Size;
+use pty_process::blocking::{Command as PtyCommand, Pty, open};
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::termios::{LocalModes, Termios, tcgetattr};
+use tempfile::TempDir;
+
+use crate::support::{capchat, eventually, wait};
+
+const COLUMNS: u16 = 80;
+
+/// What stands for the cursor in the text of a screen, before the character that it is on.
+const CURSOR: char = '▏';
+
+/// A terminal that is not switched on yet.
+pub(crate) struct Setup {
+    command: Command,
+    rows: u16,
+    state_home: TempDir,
+}
+
+impl Setup {
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.command.args(args);
+        self
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    pub(crate) fn env_remove(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    pub(crate) fn rows(mut self, rows: u16) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    pub(crate) fn start(self) -> Terminal {
+        let (pty, pts) = open().unwrap();
+        pty.resize(Size::new(self.rows, COLUMNS)).unwrap();
+        let tty = pts.as_fd().try_clone_to_owned().unwrap();
+        let attributes = tcgetattr(&tty).unwrap();
+        let child = PtyCommand::from(self.command).spawn(pts).unwrap();
+        let [rows, columns] = [self.rows, COLUMNS].map(|size| NonZero::new(size).unwrap());
+        let pty = Arc::new(pty);
+        let output =
+            Arc::new(Mutex::new(Output { parser: vt100::Parser::new(rows, columns, 0), bytes: Vec::new() }));
+        let reader = thread::spawn({
+            let (pty, output) = (Arc::clone(&pty), Arc::clone(&output));
+            move || read_output(&pty, &output)
+        });
+        Terminal {
+            child,
+            pty,
+            tty: Some(tty),
+            reader: Some(reader),
+            output,
+            attributes,
+            _state_home: self.state_home,
+        }
+    }
+}
+
+/// What the terminal has been sent.
+struct Output {
+    parser: vt100::Parser,
+    bytes: Vec<u8>,
+}
+
+fn read_output(mut pty: &Pty, output: &Mutex<Output>) {
+    let mut buffer = [0; 4096];
+    // It fails once nobody has the terminal open any more.
+    while let Ok(count @ 1..) = pty.read(&mut buffer) {
+        let mut output = output.lock().unwrap();
+        output.parser.process(&buffer[..count]);
+        output.bytes.extend_from_slice(&buffer[..count]);
+    }
+}
+
+/// A terminal with a program on it, which is killed when this is dropped.
+pub(crate) struct Terminal {
+    child: Child,
+    pty: Arc<Pty>,
+    /// Open as long as the terminal's attributes are of interest.
+    tty: Option<OwnedFd>,
+    reader: Option<JoinHandle<()>>,
+    output: Arc<Mutex<Output>>,
+    /// As they were before the program started.
+    attributes: Termios,
+    _state_home: TempDir,
+}
+
+impl Terminal {
+    /// `capchat connect`, with a history of its own.
+    pub(crate) fn connect(address: &str) -> Setup {
+        let mut command = capchat();
+        command.args(["connect", address]);
+        Self::with(command)
+    }
+
+    /// Any program.
+    pub(crate) fn with(mut command: Command) -> Setup {
+        let state_home = TempDir::new().unwrap();
+        command.env("TERM", "xterm-256color").env("XDG_STATE_HOME", state_home.path());
+        Setup { command, rows: 24, state_home }
+    }
+
+    #[track_caller]
+    pub(crate) fn type_keys(&self, keys: impl AsRef<[u8]>) {
+        self.pty.as_ref().write_all(keys.as_ref()).unwrap();
+    }
+
+    /// The text on the screen with the cursor in it, without blanks at the ends of lines.
+    pub(crate) fn screen(&self) -> String {
+        let output = self.output.lock().unwrap();
+        let screen = output.parser.screen();
+        let mut text = String::new();
+        for row in 0..screen.size().0.get() {
+            let mut line = String::new();
+            for column in 0..COLUMNS {
+                if (row, column) == screen.cursor_position() {
+                    line.push(CURSOR);
+                }
+                match screen.cell(row, column).unwrap() {
+                    cell if cell.is_wide_continuation() => {}
+                    cell if cell.has_contents() => line.push_str(cell.contents()),
+                    _ => line.push(' '),
+                }
+            }
+            text.push_str(line.trim_end());
+            text.push('\n');
+        }
+        text.truncate(text.trim_end_matches('\n').len());
+        text
+    }
+
+    /// All bytes that the terminal has been sent.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        self.output.lock().unwrap().bytes.clone()
+    }
+
+    /// Waits until the screen shows `text`.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, text: &str) {
+        self.wait_until(text, |screen| screen.contains(text));
+    }
+
+    /// Waits until the screen is as `condition` says.
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) {
+        let what = from_fn(|f| write!(f, "{what:?} on this screen:\n{}", self.screen()));
+        eventually(what, || condition(&self.screen()).then_some(()));
+    }
+
+    /// Whether the terminal makes lines of what is typed, as a program without a line editor expects.
+    pub(crate) fn is_canonical(&self) -> bool {
+        let attributes = tcgetattr(self.tty.as_ref().unwrap()).unwrap();
+        attributes.local_modes.contains(LocalModes::ICANON)
+    }
+
+    pub(crate) fn send_signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for the program to end by itself with this status and the terminal as it was before. Gives the
+    /// last screen.
+    #[track_caller]
+    pub(crate) fn expect_exit(&mut self, status: i32) -> String {
+        let exit = wait(&mut self.child);
+        let tty = self.tty.take().unwrap();
+        let attributes = tcgetattr(&tty).unwrap();
+        drop(tty);
+        let reader = self.reader.take().unwrap();
+        eventually("the end of the output", || reader.is_finished().then_some(()));
+
+        let screen = self.screen();
+        assert_eq!(exit.code(), Some(status), "{exit} with this screen:\n{screen}");
+        assert_eq!(attributes.local_modes, self.attributes.local_modes);
+        assert_eq!(attributes.input_modes, self.attributes.input_modes);
+        assert_eq!(attributes.output_modes, self.attributes.output_modes);
+        let bytes = self.bytes();
+        assert!(last(&bytes, b"\x1b[?2004l") >= last(&bytes, b"\x1b[?2004h"), "bracketed paste is still on");
+        assert!(
+            screen.lines().last().is_some_and(|line| line.starts_with(CURSOR)),
+            "the cursor is not at the start of an empty line:\n{screen}"
+        );
+        screen
+    }
+}
+
+fn last(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).rposition(|window| window == part)
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

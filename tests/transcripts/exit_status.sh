@@ -1,0 +1,59 @@
+#!/bin/sh
+# How a run ended can be told from its exit status, and standard error has one line about it.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+# fails_with STATUS TEXT: what `run` ran failed in this way.
+fails_with() {
+    is "$status" "$1"
+    has errors 'capchat: '
+    has errors "$2"
+    is "$(grep -c '' errors)" 1
+}
+
+# 1: nobody listens. Port 1 is reserved for a service that no system runs any more.
+run capchat connect 127.0.0.1:1 < /dev/null
+fails_with 1 127.0.0.1:1
+run capchat connect unix:nobody.socket < /dev/null
+fails_with 1 unix:nobody.socket
+
+# 2: the command line.
+for arguments in --no-such-option '-w soon' 'a b c' 127.0.0.1: 70000; do
+    # shellcheck disable=SC2086  # several arguments
+    run capchat connect $arguments < /dev/null
+    is "$status" 2
+done
+run capchat
+is "$status" 2
+
+# 3: the server closed before all was said.
+start_server --message-gap never 127.0.0.1:0
+printf 'CLOSE SOCKET\nwait\n' > lines
+run capchat connect --lockstep < lines
+fails_with 3 "$CAPCHAT_ADDRESS"
+
+# 1: the address is in use.
+run capchat serve "$CAPCHAT_ADDRESS"
+fails_with 1 "$CAPCHAT_ADDRESS"
+
+# 124: this server does not answer before the line's end, which does not come.
+mkfifo input
+capchat connect -w 200ms < input 2> errors &
+client=$!
+exec 3> input
+printf hello >&3
+status=0
+wait "$client" || status=$?
+exec 3>&-
+fails_with 124 "$CAPCHAT_ADDRESS"
+
+# 124: everything was answered, but the end of the input does not come.
+capchat connect --max-time 300ms < input > got 2> errors &
+client=$!
+exec 3> input
+echo hello >&3
+status=0
+wait "$client" || status=$?
+exec 3>&-
+fails_with 124 300ms
+is "$(cat got)" HELLO
