@@ -7,7 +7,8 @@ use std::env;
 use std::fs;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::builder::PossibleValue;
+use clap::{Arg, Command, CommandFactory};
 use clap_complete::Shell;
 
 use capchat::cli::Cli;
@@ -30,36 +31,38 @@ fn is_committed(path: &str, content: &[u8]) {
 
 /// The options of a command as the items of an mdoc(7) list, in the words of `--help`.
 fn options(command: &Command) -> String {
-    let mut items = String::new();
-    for option in command.get_arguments() {
-        let short = option.get_short().map(|short| format!("Fl {short}"));
-        let long = option.get_long().map(|long| format!("Fl -{long}"));
-        let names: Vec<String> = short.into_iter().chain(long).collect();
-        let name = if names.is_empty() { "Op".to_owned() } else { names.join(" , ") };
-        let values =
-            option.get_value_names().filter(|_| names.is_empty() || option.get_action().takes_values());
-        let values = values.unwrap_or_default().iter().map(|value| format!(" Ar {value}"));
-        items.push_str(&format!(".It {name}{}\n", values.collect::<String>()));
+    command
+        .get_arguments()
+        .map(|option| format!(".It {}\n{}", names(option), meaning(option)))
+        .collect::<Vec<_>>()
+        .join("\n")
+}
 
-        let text = option.get_long_help().or(option.get_help()).unwrap().to_string();
-        items.push_str(&text.replace("\n\n", ".\n.Pp\n").replace(". ", ".\n"));
-        if option.get_action().takes_values() {
-            let default: Vec<_> =
-                option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-            if !default.is_empty() && !option.is_hide_default_value_set() {
-                let default = default.join(" ");
-                let quote = if default.contains(' ') { r"\[dq]" } else { "" };
-                items.push_str(&format!("\n.Bq default: {quote}{default}{quote}"));
-            }
-            let possible: Vec<_> =
-                option.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
-            if !possible.is_empty() {
-                items.push_str(&format!("\n.Bq possible values: {}", possible.join(", ")));
-            }
-        }
-        items.push('\n');
+fn names(option: &Arg) -> String {
+    let short = option.get_short().map(|short| format!("Fl {short}"));
+    let long = option.get_long().map(|long| format!("Fl -{long}"));
+    let value = option.get_value_names().filter(|_| option.get_action().takes_values());
+    let value = value.map_or(String::new(), |names| format!("Ar {}", names.join(" ")));
+    let names = short.into_iter().chain(long).collect::<Vec<_>>().join(" , ");
+    if names.is_empty() { format!("Op {value}") } else { format!("{names} {value}").trim_end().to_owned() }
+}
+
+fn meaning(option: &Arg) -> String {
+    let text = option.get_long_help().or(option.get_help()).unwrap().to_string();
+    // A sentence begins a line, so that mdoc(7) knows its end.
+    let mut lines = vec![text.replace("\n\n", ".\n.Pp\n").replace(". ", ".\n")];
+    let default: Vec<_> = option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
+    if option.get_action().takes_values() && !default.is_empty() && !option.is_hide_default_value_set() {
+        let default = default.join(" ");
+        let quote = if default.contains(' ') { r"\[dq]" } else { "" };
+        lines.push(format!(".Bq default: {quote}{default}{quote}"));
     }
-    items.trim_end().to_owned()
+    let possible = option.get_possible_values();
+    if option.get_action().takes_values() && !possible.is_empty() {
+        let possible: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
+        lines.push(format!(".Bq possible values: {}", possible.join(", ")));
+    }
+    lines.join("\n")
 }
 
 /// A man page is its template, written by hand, with the options from the command line's definitions.

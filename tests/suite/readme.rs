@@ -69,12 +69,8 @@ fn the_python_example_prints_what_it_says() {
         .args(["-c", &script.replace("5605", &server.port().to_string())])
         .output()
         .unwrap();
-    let expected: String = script
-        .lines()
-        .filter_map(|line| line.split_once("# "))
-        .map(|(_, output)| format!("{output}\n"))
-        .collect();
-    assert_eq!(String::from_utf8_lossy(&output.stdout), expected);
+    let expected: Vec<&str> = script.lines().filter_map(|line| Some(line.split_once("# ")?.1)).collect();
+    assert_eq!(String::from_utf8_lossy(&output.stdout).lines().collect::<Vec<_>>(), expected);
 }
 
 #[test]

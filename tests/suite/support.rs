@@ -21,10 +21,15 @@ pub(crate) fn capchat() -> Command {
     command
 }
 
+/// Tells the reader of the test's output something.
+#[expect(clippy::print_stdout, reason = "this is the output")]
+pub(crate) fn tell(text: impl Display) {
+    println!("{text}");
+}
+
 /// Says that a test, or a part of one, is not done here.
-#[expect(clippy::print_stdout, reason = "for the reader of the test's output")]
 pub(crate) fn skipped(reason: impl Display) {
-    println!("skipped: {reason}");
+    tell(format_args!("skipped: {reason}"));
 }
 
 /// Waits until `condition` gives something.
@@ -91,9 +96,11 @@ impl TestServer {
         let announcements = lines_of(child.stdout.take().unwrap());
         let log = lines_of(child.stderr.take().unwrap());
         let addresses = (0..addresses)
-            .map(|_| match announcements.recv_timeout(DEADLINE) {
-                Ok(line) => line.strip_prefix("listening on ").expect("an announcement").to_owned(),
-                Err(_) => panic!("the server did not start: {:?}", log.try_iter().collect::<Vec<_>>()),
+            .map(|_| {
+                let Ok(line) = announcements.recv_timeout(DEADLINE) else {
+                    panic!("the server did not start: {:?}", log.try_iter().collect::<Vec<_>>());
+                };
+                line.strip_prefix("listening on ").expect("an announcement").to_owned()
             })
             .collect();
         Self { child, addresses, log, _announcements: announcements }
@@ -308,13 +315,11 @@ impl Connect {
         let pid = Pid::from_child(&child);
         let (sender, output) = channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
-        match output.recv_timeout(DEADLINE) {
-            Ok(output) => Finished(output.unwrap()),
-            Err(_) => {
-                let _ = kill_process(pid, Signal::KILL);
-                panic!("the client did not end in time");
-            }
-        }
+        let Ok(output) = output.recv_timeout(DEADLINE) else {
+            let _ = kill_process(pid, Signal::KILL);
+            panic!("the client did not end in time");
+        };
+        Finished(output.unwrap())
     }
 }
 

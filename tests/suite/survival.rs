@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::support::{Client, TestServer, capchat, eventually};
+use crate::support::{Client, TestServer, capchat, eventually, tell};
 
 /// These tests need thousands of descriptors and much of the processor: one at a time.
 fn alone() -> MutexGuard<'static, ()> {
@@ -85,7 +85,7 @@ fn idle_clients_cost_little_memory_and_no_time() {
         client.expect_answer();
     }
     let each = (server.memory_kib("VmRSS:") - before) * 1024 / CLIENTS;
-    println!("bytes of memory for each idle client: {each}");
+    tell(format_args!("bytes of memory for each idle client: {each}"));
     assert!(each <= 4096, "{each} bytes for each idle client");
     expect_idle(&server);
     server.connect().expect_answer();
@@ -121,7 +121,7 @@ fn clients_that_never_read() {
         })
         .collect();
     let peak = server.memory_kib("VmHWM:");
-    println!("peak memory with 20 clients that never read: {peak} KiB");
+    tell(format_args!("peak memory with 20 clients that never read: {peak} KiB"));
     assert!(peak < 32 * 1024, "{peak} KiB");
     expect_idle(&server);
     other.expect_answer();
@@ -181,7 +181,7 @@ fn a_line_of_a_gibibyte_in_constant_memory() {
         assert_eq!(received, LENGTH);
     });
     let peak = server.memory_kib("VmHWM:");
-    println!("peak memory: {peak} KiB");
+    tell(format_args!("peak memory: {peak} KiB"));
     assert!(peak < 32 * 1024, "{peak} KiB");
 }
 
