@@ -8,7 +8,7 @@
 //! What is fast is plain: most characters are in the blocks of ASCII, Latin, Greek and Cyrillic, where the
 //! capital of a sequence of one or two bytes is as long, and found by comparing each byte with its two
 //! neighbours. Written without branches, the compiler makes vector instructions of it. All other characters
-//! that have capitals are [special](is_special), and go through the standard library one at a time.
+//! that have capitals are special (`is_special`), and go through the standard library one at a time.
 
 #![expect(
     clippy::inline_always,

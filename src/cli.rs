@@ -37,8 +37,11 @@ pub enum Command {
 /// Where the server is.
 #[derive(Args, Debug)]
 pub struct AddressArgs {
-    /// HOST, PORT, HOST:PORT, [IPV6]:PORT or unix:PATH [default: 127.0.0.1:5605]
-    #[arg(value_name = "HOST")]
+    /// The host, or the whole address
+    #[arg(
+        value_name = "HOST",
+        help = "HOST, PORT, HOST:PORT, [IPV6]:PORT or unix:PATH [default: 127.0.0.1:5605]"
+    )]
     pub host: Option<String>,
 
     /// The port, where HOST has none
