@@ -19,84 +19,178 @@
 /// How many bytes a UTF-8 sequence can have after its first.
 const MAX_CONTINUATION: usize = 3;
 
-/// How many bytes are mapped at once: a few vectors.
+/// How many bytes are looked at for being ASCII at once: enough for full speed, few enough to lose little
+/// where there are others among them.
+const ASCII_BLOCK: usize = 256;
+
+/// How many other bytes are mapped at once: a few vectors.
 const BLOCK: usize = 64;
+
+/// How much is copied before it is made capitals: what follows a capital of another length is copied twice.
+const PIECE: usize = 1024;
 
 /// Appends the capitals of `bytes` to `out`.
 ///
 /// An incomplete sequence at the end of `bytes` counts as bytes that are not UTF-8: a caller that may get
 /// the rest of it holds those bytes back ([`incomplete_tail`]).
 pub fn append_capitals(bytes: &[u8], out: &mut Vec<u8>) {
-    out.reserve(bytes.len());
+    let mut rest = bytes;
+    while !rest.is_empty() {
+        let mut piece = &rest[..rest.len().min(PIECE)];
+        if piece.len() < rest.len() {
+            piece = &piece[..piece.len() - incomplete_tail(piece)];
+        }
+        let start = out.len();
+        out.extend_from_slice(piece);
+        let done = make_capitals(&mut out[start..]);
+        out.truncate(start + done);
+        rest = &rest[done..];
+        if done < piece.len() {
+            rest = append_special(rest, out);
+        }
+    }
+}
+
+/// Makes capitals of `bytes` in place, up to the first character whose capital has another length, and says
+/// how many bytes that is. For an incomplete sequence at the end, see [`append_capitals`].
+#[must_use]
+pub fn make_capitals(bytes: &mut [u8]) -> usize {
     let mut at = 0;
+    // The byte before, as it was: its capital may be another.
+    let mut previous = 0;
     while at < bytes.len() {
-        at += append_ascii(&bytes[at..], out);
-        if at < bytes.len() {
-            at = append_block(bytes, at, out);
+        let ascii: usize =
+            bytes[at..].chunks(ASCII_BLOCK).take_while(|block| block.is_ascii()).map(<[u8]>::len).sum();
+        if ascii > 0 {
+            bytes[at..at + ascii].make_ascii_uppercase();
+            at += ascii;
+            previous = 0;
+            continue;
         }
+        let block = Block::of(previous, &bytes[at..]);
+        let mapped = block.length;
+        previous = if mapped > 0 { bytes[at + mapped - 1] } else { previous };
+        bytes[at..at + mapped].copy_from_slice(&block.capitals[..mapped]);
+        at += mapped;
+        if block.is_before_special {
+            let Some(length) = make_special(&mut bytes[at..]) else {
+                return at;
+            };
+            at += length;
+            previous = 0;
+        }
+    }
+    bytes.len()
+}
+
+/// The capitals of the bytes up to the next special character.
+struct Block {
+    capitals: [u8; BLOCK],
+    length: usize,
+    is_before_special: bool,
+}
+
+impl Block {
+    #[inline(always)]
+    fn of(previous: u8, bytes: &[u8]) -> Self {
+        let length = bytes.len().min(BLOCK);
+        // The bytes between their neighbours; where there are none, zeros are as good.
+        let mut padded = [0; BLOCK + 2];
+        padded[0] = previous;
+        match bytes.first_chunk::<{ BLOCK + 1 }>() {
+            Some(bytes) => padded[1..].copy_from_slice(bytes),
+            None => padded[1..=bytes.len()].copy_from_slice(bytes),
+        }
+        let mut capitals = [0; BLOCK];
+        let mut special = [0; BLOCK];
+        find_capitals(&padded, &mut capitals);
+        find_special(&padded, &mut special);
+        let special = memchr::memchr(1, &special[..length]);
+        Self { capitals, length: special.unwrap_or(length), is_before_special: special.is_some() }
     }
 }
 
-/// Appends the capitals of the blocks at the start of `bytes` that are ASCII, and says how many bytes they
-/// are.
-fn append_ascii(bytes: &[u8], out: &mut Vec<u8>) -> usize {
-    /// Large enough for `is_ascii` to run at full width, small enough to lose little where a block is mixed.
-    const ASCII_BLOCK: usize = 256;
-    let ascii = bytes.chunks(ASCII_BLOCK).take_while(|block| block.is_ascii()).map(<[u8]>::len).sum();
-    let start = out.len();
-    out.extend_from_slice(&bytes[..ascii]);
-    out[start..].make_ascii_uppercase();
-    ascii
-}
+// A loop each, over what it is given: as a part of a larger function, the compiler makes no vectors of it.
 
-/// Appends the capitals of a block of `bytes` that begins at `start`, and says where the next one begins.
-fn append_block(bytes: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
-    let end = bytes.len().min(start + BLOCK);
-    // The block between its neighbours; where there are none, zeros are as good.
-    let mut padded = [0; BLOCK + 2];
-    let from = start.saturating_sub(1);
-    let to = bytes.len().min(end + 1);
-    padded[1 - (start - from)..][..to - from].copy_from_slice(&bytes[from..to]);
-
-    let mut capitals = [0; BLOCK];
-    let mut special = [0; BLOCK];
+#[inline(never)]
+fn find_capitals(padded: &[u8; BLOCK + 2], capitals: &mut [u8; BLOCK]) {
     for index in 0..BLOCK {
-        let [previous, byte, next] = [padded[index], padded[index + 1], padded[index + 2]];
-        capitals[index] = byte.wrapping_add(change(previous, byte, next));
-        special[index] = u8::from(is_special(byte, next));
+        let byte = padded[index + 1];
+        capitals[index] = byte.wrapping_add(change(padded[index], byte, padded[index + 2]));
     }
-    match memchr::memchr(1, &special[..end - start]) {
-        None => {
-            out.extend_from_slice(&capitals[..end - start]);
-            end
-        }
-        Some(mapped) => {
-            out.extend_from_slice(&capitals[..mapped]);
-            append_special(bytes, start + mapped, out)
+}
+
+#[inline(never)]
+fn find_special(padded: &[u8; BLOCK + 2], special: &mut [u8; BLOCK]) {
+    for index in 0..BLOCK {
+        special[index] = u8::from(is_special(padded[index + 1], padded[index + 2]));
+    }
+}
+
+/// Makes capitals of the special characters at the start of `bytes` in place, and says how many bytes they
+/// are; nothing, and nothing done, where the first one's capital has another length.
+fn make_special(bytes: &mut [u8]) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        let length = match first_character(&bytes[at..]) {
+            // Not a character after all: the byte stays as it is.
+            None => 1,
+            Some(character) => {
+                let mut capitals = [0; 12];
+                let capitals = encode_capitals(character, &mut capitals);
+                if capitals.len() != character.len_utf8() {
+                    return (at > 0).then_some(at);
+                }
+                bytes[at..at + capitals.len()].copy_from_slice(capitals);
+                capitals.len()
+            }
+        };
+        at += length;
+        // Where scripts are special, their characters come in a row.
+        if !begins_special(&bytes[at..]) {
+            return Some(at);
         }
     }
 }
 
-/// Appends the capitals of the special characters that begin at `start`, and says where they end.
-fn append_special(bytes: &[u8], start: usize, out: &mut Vec<u8>) -> usize {
-    let mut at = start;
+/// Appends the capitals of the special characters at the start of `bytes`, and gives what follows them.
+fn append_special<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
+    let mut rest = bytes;
     loop {
-        let sequence = &bytes[at..bytes.len().min(at + 1 + MAX_CONTINUATION)];
-        let text = sequence.utf8_chunks().next().map_or("", |chunk| chunk.valid());
-        let Some(character) = text.chars().next() else {
-            // Not a character after all: this byte stays as it is.
-            out.push(bytes[at]);
-            return at + 1;
+        let length = match first_character(rest) {
+            None => {
+                out.push(rest[0]);
+                1
+            }
+            Some(character) => {
+                out.extend_from_slice(encode_capitals(character, &mut [0; 12]));
+                character.len_utf8()
+            }
         };
-        for capital in character.to_uppercase() {
-            out.extend_from_slice(capital.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        at += character.len_utf8();
-        // Where scripts are special, their characters come in a row.
-        if !matches!(bytes[at..], [byte, next, ..] if is_special(byte, next)) {
-            return at;
+        rest = &rest[length..];
+        if !begins_special(rest) {
+            return rest;
         }
     }
+}
+
+/// The capitals of a character, in UTF-8: at the most three, of four bytes each.
+fn encode_capitals(character: char, buffer: &mut [u8; 12]) -> &[u8] {
+    let mut length = 0;
+    for capital in character.to_uppercase() {
+        length += capital.encode_utf8(&mut buffer[length..]).len();
+    }
+    &buffer[..length]
+}
+
+/// The character at the start of `bytes`, where there is one.
+fn first_character(bytes: &[u8]) -> Option<char> {
+    let sequence = &bytes[..bytes.len().min(1 + MAX_CONTINUATION)];
+    sequence.utf8_chunks().next()?.valid().chars().next()
+}
+
+fn begins_special(bytes: &[u8]) -> bool {
+    matches!(*bytes, [byte, next, ..] if is_special(byte, next))
 }
 
 /// What must be added to a byte to make it a capital's, for every byte from which no special character
@@ -192,9 +286,19 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn capitals(bytes: &[u8]) -> Vec<u8> {
+    fn capitals_of(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         append_capitals(bytes, &mut out);
+        out
+    }
+
+    /// The same, by way of what can be done in place.
+    fn capitals_in_place(bytes: &[u8]) -> Vec<u8> {
+        let mut out = bytes.to_vec();
+        let done = make_capitals(&mut out);
+        assert_eq!(out[done..], bytes[done..], "what is not done is not touched");
+        out.truncate(done);
+        append_capitals(&bytes[done..], &mut out);
         out
     }
 
@@ -217,7 +321,7 @@ mod tests {
             ("ελληνικά σς", "ΕΛΛΗΝΙΚΆ ΣΣ"),
             ("\u{131} i \u{130} \u{1c6}", "I I \u{130} \u{1c4}"),
         ] {
-            assert_eq!(String::from_utf8(capitals(text.as_bytes())).unwrap(), expected);
+            assert_eq!(String::from_utf8(capitals_of(text.as_bytes())).unwrap(), expected);
         }
     }
 
@@ -226,7 +330,7 @@ mod tests {
         for character in '\0'..=char::MAX {
             let text = character.to_string();
             assert_eq!(
-                capitals(text.as_bytes()),
+                capitals_of(text.as_bytes()),
                 text.to_uppercase().as_bytes(),
                 "{:x}",
                 u32::from(character)
@@ -242,7 +346,8 @@ mod tests {
             for &second in &bytes {
                 for &third in &bytes {
                     let bytes = [b'x', first, second, third, b'y'];
-                    assert_eq!(capitals(&bytes), model(&bytes), "{bytes:x?}");
+                    assert_eq!(capitals_of(&bytes), model(&bytes), "{bytes:x?}");
+                    assert_eq!(capitals_in_place(&bytes), model(&bytes), "{bytes:x?}");
                 }
             }
         }
@@ -250,8 +355,8 @@ mod tests {
 
     #[test]
     fn keeps_bytes_that_are_not_utf8() {
-        assert_eq!(capitals(b"a\xffb\xc3(c\xed\xa0\x80d\xf5e"), b"A\xffB\xc3(C\xed\xa0\x80D\xf5E");
-        assert_eq!(capitals(b"\xe2\x82"), b"\xe2\x82");
+        assert_eq!(capitals_of(b"a\xffb\xc3(c\xed\xa0\x80d\xf5e"), b"A\xffB\xc3(C\xed\xa0\x80D\xf5E");
+        assert_eq!(capitals_of(b"\xe2\x82"), b"\xe2\x82");
     }
 
     #[test]
@@ -288,14 +393,15 @@ mod tests {
     proptest! {
         #[test]
         fn agrees_with_the_model(bytes in mixed_bytes()) {
-            prop_assert_eq!(capitals(&bytes), model(&bytes));
+            prop_assert_eq!(capitals_of(&bytes), model(&bytes));
+            prop_assert_eq!(capitals_in_place(&bytes), model(&bytes));
         }
 
         #[test]
         fn a_cut_between_characters_changes_nothing(bytes in mixed_bytes(), at in any::<prop::sample::Index>()) {
             let mut cut = at.index(bytes.len() + 1);
             cut -= incomplete_tail(&bytes[..cut]);
-            let pieces = [capitals(&bytes[..cut]), capitals(&bytes[cut..])].concat();
+            let pieces = [capitals_of(&bytes[..cut]), capitals_of(&bytes[cut..])].concat();
             prop_assert_eq!(pieces, model(&bytes));
         }
 
@@ -303,7 +409,7 @@ mod tests {
         fn what_follows_the_continuation_head_stands_alone(bytes in mixed_bytes(), at in any::<prop::sample::Index>()) {
             let cut = at.index(bytes.len() + 1);
             let cut = cut + continuation_head(&bytes[cut..]);
-            let pieces = [capitals(&bytes[..cut]), capitals(&bytes[cut..])].concat();
+            let pieces = [capitals_of(&bytes[..cut]), capitals_of(&bytes[cut..])].concat();
             prop_assert_eq!(pieces, model(&bytes));
         }
     }

@@ -73,6 +73,8 @@ pub struct ServeArgs {
     pub max_clients: Option<NonZeroUsize>,
 
     /// Close the connection of a client that has sent nothing for so long [default: never]
+    ///
+    /// The connection is closed in order. A client that has replies to take is not idle.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
     pub idle_timeout: Option<Duration>,
 
@@ -113,6 +115,9 @@ pub struct ConnectArgs {
     pub crlf: bool,
 
     /// Give up (exit status 124) when a reply is owed and nothing was sent or received for so long
+    ///
+    /// A reply is owed from what is sent until anything is received, and from the end of the input until the
+    /// server closes. While standard output takes nothing, the server is not to blame.
     #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse_positive)]
     pub timeout: Option<Duration>,
 

@@ -7,6 +7,7 @@
 pub mod capitals;
 pub mod cli;
 pub mod connect;
+pub mod deadline;
 pub mod duration;
 pub mod failure;
 pub mod message;

@@ -1,6 +1,7 @@
 //! The program: reads the command line, runs a subcommand, and ends with its status.
 
 use std::env;
+use std::io;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -36,11 +37,13 @@ fn run(cli: Cli) -> Result<()> {
 /// Prints help where it was asked for, and otherwise one line that says what is wrong.
 fn explain(error: &clap::Error) -> Status {
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // Nobody is left to tell where standard output is closed.
-            let _ = error.print();
-            Status::Success
-        }
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => match error.print() {
+            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                output::tell(format_args!("could not write to standard output: {error}"));
+                Status::Failure
+            }
+            _ => Status::Success,
+        },
         ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
             output::tell("which subcommand? 'serve' or 'connect'; see 'capchat --help'");
             Status::Usage
@@ -113,13 +116,14 @@ fn family(args: &AddressArgs) -> Family {
 fn address(args: &AddressArgs, family: Family) -> Result<Address> {
     let built_in = Address::built_in(family);
     let default = match env::var("CAPCHAT_ADDRESS") {
-        Ok(text) if !text.is_empty() => {
-            Address::from_text(&text, &built_in).map_err(|error| usage(&error)).context("CAPCHAT_ADDRESS")?
-        }
+        Ok(text) if !text.is_empty() => Address::from_text(&text, &built_in, family)
+            .map_err(|error| usage(&error))
+            .context("CAPCHAT_ADDRESS")?,
         Err(env::VarError::NotUnicode(_)) => return Err(usage("CAPCHAT_ADDRESS is not UTF-8")),
         _ => built_in,
     };
-    Address::from_words(args.host.as_deref(), args.port.as_deref(), &default).map_err(|error| usage(&error))
+    Address::from_words(args.host.as_deref(), args.port.as_deref(), &default, family)
+        .map_err(|error| usage(&error))
 }
 
 fn usage(message: impl std::fmt::Display) -> anyhow::Error {

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-use crate::capitals::{append_capitals, continuation_head, incomplete_tail};
+use crate::capitals::{append_capitals, continuation_head, incomplete_tail, make_capitals};
 
 /// A message that contains this closes the connection.
 pub const CLOSE_WORD: &str = "CLOSE SOCKET";
@@ -20,9 +20,6 @@ pub const CLOSE_WORD: &str = "CLOSE SOCKET";
 /// How many bytes of a message may wait for its end: at each multiple of this length, counted from the
 /// message's first byte, what has come so far is answered.
 pub const PIECE: usize = 64 * 1024;
-
-/// How many bytes a character has at the most, so that a sequence that ends a longer text begins in it.
-const UTF8_MAX: usize = char::MAX.len_utf8();
 
 /// Whether the conversation goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,42 +54,40 @@ impl Messages {
         Self { unanswered: Vec::new(), answered: 0, close_word: CloseWordSearch::default(), count: 0, piece }
     }
 
-    /// Takes the next bytes of the client and appends the replies that are due to `replies`.
+    /// Takes the next bytes of the client. The replies that are due are `replies`, to which they are
+    /// appended, and then what is returned: bytes that could be answered in place.
     ///
     /// After [`Verdict::Close`] nothing is answered any more.
-    pub fn receive(&mut self, bytes: &[u8], replies: &mut Vec<u8>) -> Verdict {
+    pub fn receive<'a>(&mut self, bytes: &'a mut [u8], replies: &mut Vec<u8>) -> (Verdict, &'a [u8]) {
         let close_word_end = self.close_word.find(bytes);
         // Without the byte that completes the close word, these are bytes like any others. So what is
         // answered before a close is what would have been answered, had that byte never come.
-        let before = close_word_end.map_or(bytes, |end| &bytes[..end - 1]);
-        let unfinished = match memchr::memrchr(b'\n', before) {
-            Some(line_feed) => {
-                let (finished, unfinished) = before.split_at(line_feed + 1);
-                self.answer(finished, replies);
-                self.answered = 0;
-                self.count += count_line_feeds(finished);
-                unfinished
-            }
-            None => before,
+        let before = match close_word_end {
+            Some(end) => &mut bytes[..end - 1],
+            None => bytes,
         };
-        self.hold(unfinished, replies);
+        let in_place = self.answer_due(before, replies);
         if close_word_end.is_some() {
             self.unanswered = Vec::new();
             self.answered = 0;
-            return Verdict::Close;
+            return (Verdict::Close, in_place);
         }
-        Verdict::Open
+        (Verdict::Open, in_place)
     }
 
-    /// Answers what has come of an unfinished message: the client seems to wait for it.
+    /// Answers what has come of an unfinished message: the client seems to wait for it. A character that is
+    /// not whole waits for its rest.
     pub fn pause(&mut self, replies: &mut Vec<u8>) {
-        self.answer_characters(&[], replies);
+        let tail = self.unanswered.split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
+        let unanswered = std::mem::replace(&mut self.unanswered, tail);
+        self.answered += unanswered.len();
+        append_capitals(&unanswered, replies);
     }
 
     /// Answers an unfinished message whole: the client has ended its side.
     pub fn finish(&mut self, replies: &mut Vec<u8>) {
         if self.answered > 0 || !self.unanswered.is_empty() {
-            self.answer(&[], replies);
+            append_capitals(&std::mem::take(&mut self.unanswered), replies);
             self.answered = 0;
             self.count += 1;
         }
@@ -110,51 +105,54 @@ impl Messages {
         self.count
     }
 
-    /// Keeps the next bytes of an unfinished message, and answers up to a multiple of the piece's length
-    /// where they reach one.
-    fn hold(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
-        let before = self.answered + self.unanswered.len();
-        let length = before + bytes.len();
+    /// Answers what is due: the messages that end in `bytes`, and an unfinished one up to a multiple of the
+    /// piece's length where it reaches one. Keeps the rest.
+    fn answer_due<'a>(&mut self, bytes: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
+        let finished = memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1);
+        self.count += count_line_feeds(&bytes[..finished]);
+        // How much of the unfinished message had come before, and the last boundary that it has reached.
+        let before = if finished > 0 { 0 } else { self.answered + self.unanswered.len() };
+        let length = before + bytes.len() - finished;
         let boundary = length - length % self.piece;
-        if boundary <= before {
+        let is_cut = boundary > before;
+        let due = if is_cut { finished + boundary - before } else { finished };
+        if due == 0 {
             self.unanswered.extend_from_slice(bytes);
-            return;
+            return &[];
         }
-        let (due, rest) = bytes.split_at(boundary - before);
-        self.answer_characters(due, replies);
-        self.unanswered.extend_from_slice(rest);
-    }
 
-    /// Answers what is unanswered and `bytes`, but for an incomplete UTF-8 sequence at the end, which waits
-    /// for its rest.
-    fn answer_characters(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
-        let tail;
-        if bytes.len() < UTF8_MAX {
-            self.unanswered.extend_from_slice(bytes);
-            tail = self.unanswered.split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
-            self.answer(&[], replies);
-        } else {
-            let (characters, rest) = bytes.split_at(bytes.len() - incomplete_tail(bytes));
-            tail = rest.to_vec();
-            self.answer(characters, replies);
+        // A character that began in what is unanswered is answered with it.
+        let mut unanswered = std::mem::take(&mut self.unanswered);
+        let head = if unanswered.is_empty() { 0 } else { continuation_head(&bytes[..due]) };
+        unanswered.extend_from_slice(&bytes[..head]);
+        let mut end = due;
+        self.answered = 0;
+        if is_cut {
+            // A character that is not whole at the boundary waits for its rest.
+            let tail = incomplete_tail(if head < due { &bytes[head..due] } else { &unanswered });
+            self.answered = boundary - tail;
+            if head < due {
+                end -= tail;
+            } else {
+                self.unanswered = unanswered.split_off(unanswered.len() - tail);
+            }
         }
-        self.unanswered = tail;
+        self.unanswered.extend_from_slice(&bytes[end..]);
+        append_capitals(&unanswered, replies);
+        answer_in_place(&mut bytes[head..end], replies)
     }
+}
 
-    /// Answers what is unanswered and `bytes`, whole.
-    fn answer(&mut self, bytes: &[u8], replies: &mut Vec<u8>) {
-        let mut rest = bytes;
-        self.answered += self.unanswered.len() + bytes.len();
-        if !self.unanswered.is_empty() {
-            let (head, tail) = bytes.split_at(continuation_head(bytes));
-            self.unanswered.extend_from_slice(head);
-            append_capitals(&self.unanswered, replies);
-            // An idle connection holds no memory that it does not need.
-            self.unanswered = Vec::new();
-            rest = tail;
-        }
-        append_capitals(rest, replies);
+/// Makes capitals of `bytes` where they are; where one has another length, the reply is appended to `replies`
+/// instead.
+fn answer_in_place<'a>(bytes: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
+    let done = make_capitals(bytes);
+    if done == bytes.len() {
+        return bytes;
     }
+    replies.extend_from_slice(&bytes[..done]);
+    append_capitals(&bytes[done..], replies);
+    &[]
 }
 
 fn count_line_feeds(bytes: &[u8]) -> u64 {
@@ -198,6 +196,14 @@ mod tests {
 
     const SMALL_PIECE: usize = 20;
 
+    /// Receives, with all replies in one place.
+    fn receive(messages: &mut Messages, bytes: &[u8], replies: &mut Vec<u8>) -> Verdict {
+        let mut bytes = bytes.to_vec();
+        let (verdict, in_place) = messages.receive(&mut bytes, replies);
+        replies.extend_from_slice(in_place);
+        verdict
+    }
+
     /// Feeds `bytes`, cut at each of `cuts`, with a quiet gap after each of `gaps`, and ends the client's
     /// side where the conversation is still open.
     fn converse(bytes: &[u8], cuts: &[usize], gaps: &[usize]) -> (Vec<u8>, Verdict, u64) {
@@ -207,7 +213,7 @@ mod tests {
         edges.sort_unstable();
         let mut start = 0;
         for edge in edges {
-            if messages.receive(&bytes[start..edge], &mut replies) == Verdict::Close {
+            if receive(&mut messages, &bytes[start..edge], &mut replies) == Verdict::Close {
                 return (replies, Verdict::Close, messages.count());
             }
             if gaps.contains(&edge) {
@@ -318,9 +324,9 @@ mod tests {
     fn a_message_is_answered_at_each_piece() {
         let mut messages = Messages::default();
         let mut replies = Vec::new();
-        assert_eq!(messages.receive(&vec![b'a'; PIECE - 1], &mut replies), Verdict::Open);
+        assert_eq!(receive(&mut messages, &vec![b'a'; PIECE - 1], &mut replies), Verdict::Open);
         assert!(replies.is_empty() && messages.is_pending());
-        assert_eq!(messages.receive("aé".as_bytes(), &mut replies), Verdict::Open);
+        assert_eq!(receive(&mut messages, "aé".as_bytes(), &mut replies), Verdict::Open);
         assert_eq!(replies, vec![b'A'; PIECE]);
         assert_eq!(messages.count(), 0);
     }
@@ -329,11 +335,11 @@ mod tests {
     fn a_character_cut_by_a_gap_waits_for_its_rest() {
         let mut messages = Messages::default();
         let mut replies = Vec::new();
-        assert_eq!(messages.receive(b"caf\xc3", &mut replies), Verdict::Open);
+        assert_eq!(receive(&mut messages, b"caf\xc3", &mut replies), Verdict::Open);
         messages.pause(&mut replies);
         assert_eq!(replies, b"CAF");
         assert!(!messages.is_pending());
-        assert_eq!(messages.receive(b"\xa9", &mut replies), Verdict::Open);
+        assert_eq!(receive(&mut messages, b"\xa9", &mut replies), Verdict::Open);
         messages.pause(&mut replies);
         assert_eq!(replies, "CAFÉ".as_bytes());
     }

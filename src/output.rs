@@ -11,9 +11,18 @@ pub fn announce(line: impl Display) {
     write_line(std::io::stdout(), &format!("{line}\n"));
 }
 
-/// Writes a line that begins with the program's name to standard error.
+/// Writes a line that begins with the program's name to standard error. Control characters, which an address
+/// may have brought, are escaped, so that it is one line and drives no terminal.
 pub fn tell(line: impl Display) {
-    write_line(std::io::stderr(), &format!("capchat: {line}\n"));
+    let mut text = String::from("capchat: ");
+    for character in line.to_string().chars() {
+        if character.is_control() {
+            text.extend(character.escape_default());
+        } else {
+            text.push(character);
+        }
+    }
+    write_line(std::io::stderr(), &(text + "\n"));
 }
 
 fn write_line(mut stream: impl Write, line: &str) {

@@ -57,12 +57,19 @@ pub struct Options {
 pub fn run(options: &Options) -> Result<()> {
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.context("could not start the server")?.block_on(serve(options))
+    let runtime = runtime.context("could not start the server")?;
+    let result = runtime.block_on(serve(options));
+    // A host's look-up that hangs is not waited for.
+    runtime.shutdown_background();
+    result
 }
 
 async fn serve(options: &Options) -> Result<()> {
     let mut signals = Signals::new().context("could not listen for signals")?;
-    let listeners = Listener::bind(&options.address, options.family).await?;
+    let listeners = tokio::select! {
+        listeners = Listener::bind(&options.address, options.family) => listeners?,
+        _ = signals.next() => return Ok(()),
+    };
     let log = Log::start(options.log_level, options.log_format);
     for listener in &listeners {
         output::announce(format_args!("listening on {}", listener.address()));

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
+use crate::deadline::at;
 use crate::failure::{Failure, Status};
 use crate::transport::Stream;
 
@@ -36,6 +37,10 @@ pub(super) struct Conversation {
     /// How long the server may keep silent while it owes something.
     patience: Option<Duration>,
     last_activity: Instant,
+    /// Whether nothing could be received for lack of a buffer.
+    is_blocked: bool,
+    /// Whether bytes were handed over whose sending was not told yet.
+    is_sent_due: bool,
     /// Whether the last thing that happened was that bytes were sent.
     is_reply_owed: bool,
     sent: u64,
@@ -64,6 +69,8 @@ impl Conversation {
             output: Output::Open,
             patience,
             last_activity: Instant::now(),
+            is_blocked: false,
+            is_sent_due: false,
             is_reply_owed: false,
             sent: 0,
             received: 0,
@@ -101,6 +108,7 @@ impl Conversation {
         } else {
             self.outgoing = Cursor::new(bytes);
         }
+        self.is_sent_due = true;
         self.last_activity = Instant::now();
     }
 
@@ -124,15 +132,16 @@ impl Conversation {
     /// # Errors
     /// A reset, and the end of the server's time ([`Status::TimedOut`]).
     pub(super) async fn next(&mut self, mut buffer: Option<&mut Vec<u8>>) -> Result<Event> {
+        if std::mem::replace(&mut self.is_blocked, buffer.is_none()) {
+            self.last_activity = Instant::now();
+        }
         loop {
-            let deadline = match (&buffer, self.patience) {
-                (Some(_), Some(patience)) if self.owes() => Some(self.last_activity + patience),
-                (None, _) => {
-                    self.last_activity = Instant::now();
-                    None
-                }
-                _ => None,
-            };
+            if self.is_sent_due && !self.has_unsent() {
+                self.is_sent_due = false;
+                return Ok(Event::Sent);
+            }
+            let patience = self.patience.filter(|_| buffer.is_some() && self.owes());
+            let deadline = patience.map(|patience| self.last_activity + patience);
             let is_sending = self.is_sending();
             let ends_now = !is_sending && matches!(self.output, Output::Ending);
             tokio::select! {
@@ -141,9 +150,7 @@ impl Conversation {
                     return self.on_received(received);
                 }
                 advanced = advance(&mut self.writer, &mut self.outgoing, ends_now), if is_sending || ends_now => {
-                    if let Some(event) = self.on_advanced(advanced, ends_now)? {
-                        return Ok(event);
-                    }
+                    self.on_advanced(advanced, ends_now)?;
                 }
                 () = at(deadline) => {
                     let patience = self.patience.unwrap_or_default();
@@ -189,25 +196,19 @@ impl Conversation {
         }
     }
 
-    fn on_advanced(&mut self, advanced: io::Result<usize>, ends_now: bool) -> Result<Option<Event>> {
+    fn on_advanced(&mut self, advanced: io::Result<usize>, ends_now: bool) -> Result<()> {
         match advanced {
-            Ok(_) if ends_now => {
-                self.output = Output::Ended;
-                Ok(None)
-            }
+            Ok(_) if ends_now => self.output = Output::Ended,
             Ok(bytes) => {
                 self.sent += bytes as u64;
                 self.last_activity = Instant::now();
                 self.is_reply_owed = true;
-                Ok((!self.is_sending()).then_some(Event::Sent))
             }
             // What the server sent before is still to be read, an orderly end of stream perhaps.
-            Err(error) if is_refusal(&error) => {
-                self.output = Output::Refused(error);
-                Ok(None)
-            }
-            Err(error) => Err(error).with_context(|| self.broken()),
+            Err(error) if is_refusal(&error) => self.output = Output::Refused(error),
+            Err(error) => return Err(error).with_context(|| self.broken()),
         }
+        Ok(())
     }
 
     fn broken(&self) -> String {
@@ -237,12 +238,4 @@ fn is_refusal(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
     )
-}
-
-/// Waits until the deadline, for ever where there is none.
-pub(super) async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => pending().await,
-    }
 }

@@ -4,6 +4,7 @@
 //! finds the terminal as it was before.
 
 use std::borrow::Cow;
+use std::fs;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ use tokio::sync::mpsc as async_mpsc;
 use tokio::time::timeout;
 
 use super::history;
-use super::screen::Screen;
+use super::screen::{END_BRACKETED_PASTE, Screen};
 use super::suspend::Suspend;
 use crate::output;
 
@@ -44,9 +45,6 @@ const LEAVE_LIMIT: Duration = Duration::from_millis(100);
 /// What makes the editor paint its prompt anew, and with it the text that waits: a message for its external
 /// printer, which must end with a line feed. One line up and one down leaves the cursor where it was.
 const WAKE: &str = "\x1b[A\n";
-
-/// Ends bracketed paste, which the editor has switched on.
-pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
 /// What the user did.
 #[derive(Debug)]
@@ -143,6 +141,9 @@ impl Editor {
     /// # Errors
     /// Those of writing to the terminal.
     pub(super) fn show(&self, text: &str) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
         if let (true, Some(waker)) = (self.screen.show(text)?, &self.waker) {
             // Where the waker is gone, so is the editor, and its last act was to show the text.
             let _ = waker.send(());
@@ -173,7 +174,7 @@ impl Editor {
         let _ = kill_process(getpid(), rustix::process::Signal::INT);
         if timeout(LEAVE_LIMIT, self.inputs.recv()).await.is_err() {
             // Not even `tcsetattr` can fail in a way that anything could be done about.
-            let _ = tcsetattr(io::stdin(), OptionalActions::Drain, &self.attributes);
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.attributes);
             let _ = self.screen.take_from_editor();
             let _ = self.screen.show(&format!("{END_BRACKETED_PASTE}\n"));
         }
@@ -253,6 +254,11 @@ impl Session {
 
     fn load_history(&mut self, editor: &mut LineEditor) {
         let Some(path) = &self.history else { return };
+        // A pipe of that name would be waited for.
+        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+            self.give_up_history(&io::Error::other("it is no file").into());
+            return;
+        }
         match editor.load_history(path) {
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.give_up_history(&error),

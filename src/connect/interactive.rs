@@ -2,6 +2,7 @@
 //! line being typed.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +10,23 @@ use anyhow::{Context, Result};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use super::conversation::{Conversation, Event, at};
+use super::conversation::{Conversation, Event};
 use super::editor::{Editor, Input};
 use super::eol::Eol;
 use super::escape::Escaper;
+use super::limit::TimeLimit;
+use super::options::Options;
 use super::reply::{QUIET_GAP, Reply};
 use super::screen::Screen;
-use super::{Options, TimeLimit};
+use crate::deadline::at;
 use crate::failure::{Failure, Status};
 use crate::output;
 
 /// How long the prompt stays away while no reply comes.
 const PROMPT_LIMIT: Duration = Duration::from_millis(500);
+
+/// How much of a line without an end is held back from the screen above a prompt.
+const PARTIAL_LIMIT: usize = 16 * 1024;
 
 /// How much is received at once: a terminal shows it slower than that.
 const BUFFER: usize = 16 * 1024;
@@ -41,6 +47,7 @@ pub(super) async fn run(conversation: &mut Conversation, options: &Options, limi
 }
 
 struct Talk {
+    screen: Arc<Screen>,
     editor: Editor,
     eol: Eol,
     /// Whether the prompt waits for a reply for however long it takes.
@@ -68,6 +75,7 @@ impl Talk {
         let screen = Arc::new(Screen::new());
         Ok(Self {
             editor: Editor::start(&options.prompt, options.history, &screen)?,
+            screen,
             eol: options.eol,
             lockstep: options.lockstep,
             lines: VecDeque::new(),
@@ -84,10 +92,11 @@ impl Talk {
         let mut buffer = Vec::with_capacity(BUFFER);
         self.editor.prompt().context(TERMINAL)?;
         loop {
+            let has_room = self.screen.has_room();
             let turn_ends = self.turn_ends();
             let partial_is_due = self.partial_is_due();
             tokio::select! {
-                event = conversation.next(Some(&mut buffer)) => match event? {
+                event = conversation.next(has_room.then_some(&mut buffer)) => match event? {
                     Event::Received => {
                         self.receive(&buffer).context(TERMINAL)?;
                         buffer.clear();
@@ -95,13 +104,11 @@ impl Talk {
                     Event::Sent => {}
                     Event::Closed => return Ok(()),
                 },
+                () = self.screen.room(), if !has_room => {}
                 input = self.editor.next() => self.on_input(input, conversation)?,
                 _ = terminate.recv() => return Err(Failure::new(Status::Terminated, "terminated").into()),
                 () = at(turn_ends) => self.end_turn(conversation).context(TERMINAL)?,
-                () = at(partial_is_due) => {
-                    let line = std::mem::take(&mut self.partial) + "\n";
-                    self.editor.show(&line).context(TERMINAL)?;
-                }
+                () = at(partial_is_due) => self.show_partial().context(TERMINAL)?,
             }
         }
     }
@@ -114,10 +121,7 @@ impl Talk {
         match input {
             Input::Lines(lines) => {
                 self.lines.extend(lines);
-                if let Some(line) = self.lines.pop_front() {
-                    self.send(&line, conversation);
-                }
-                Ok(())
+                self.end_turn(conversation).context(TERMINAL)
             }
             Input::End => {
                 self.has_user_ended = true;
@@ -129,19 +133,19 @@ impl Talk {
         }
     }
 
-    /// Sends the next pasted line, or gives the user the prompt.
-    fn end_turn(&mut self, conversation: &mut Conversation) -> std::io::Result<()> {
-        if let Some(line) = self.lines.pop_front() {
-            self.send(&line, conversation);
-            return Ok(());
+    /// Sends the next line that was typed or pasted, or gives the user the prompt.
+    fn end_turn(&mut self, conversation: &mut Conversation) -> io::Result<()> {
+        while let Some(line) = self.lines.pop_front() {
+            let bytes = [line.as_bytes(), self.eol.bytes()].concat();
+            // Where lines have no ends, an empty one is nothing at all.
+            if !bytes.is_empty() {
+                conversation.send(bytes);
+                self.turn = Some(Turn { since: Instant::now(), reply: Reply::default() });
+                return Ok(());
+            }
         }
         self.turn = None;
         self.editor.prompt()
-    }
-
-    fn send(&mut self, line: &str, conversation: &mut Conversation) {
-        conversation.send([line.as_bytes(), self.eol.bytes()].concat());
-        self.turn = Some(Turn { since: Instant::now(), reply: Reply::default() });
     }
 
     /// When the server's turn ends if nothing more comes.
@@ -157,19 +161,33 @@ impl Talk {
         [limit, quiet].into_iter().flatten().min()
     }
 
-    fn receive(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+    fn receive(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.last_received = Instant::now();
         if let Some(turn) = &mut self.turn {
             turn.reply.note(bytes);
         }
-        self.partial.push_str(&self.escaper.escape(bytes));
-        let shown = if self.editor.is_editing() {
-            self.partial.rfind('\n').map_or(0, |line_feed| line_feed + 1)
-        } else {
-            self.partial.len()
+        let text = self.escaper.escape(bytes);
+        let whole = match text.rfind('\n') {
+            _ if !self.editor.is_editing() => text.len(),
+            Some(line_feed) => line_feed + 1,
+            None if self.partial.len() < PARTIAL_LIMIT => 0,
+            None => {
+                self.partial.push_str(&text);
+                return self.show_partial();
+            }
         };
-        let rest = self.partial.split_off(shown);
-        self.editor.show(&std::mem::replace(&mut self.partial, rest))
+        let mut lines = String::new();
+        if whole > 0 {
+            lines = std::mem::take(&mut self.partial) + &text[..whole];
+        }
+        self.partial.push_str(&text[whole..]);
+        self.editor.show(&lines)
+    }
+
+    /// Shows the beginning of a line as a line of its own.
+    fn show_partial(&mut self) -> io::Result<()> {
+        let line = std::mem::take(&mut self.partial) + "\n";
+        self.editor.show(&line)
     }
 
     fn partial_is_due(&self) -> Option<Instant> {

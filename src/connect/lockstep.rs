@@ -3,10 +3,11 @@
 use anyhow::Result;
 use tokio::time::timeout;
 
-use super::conversation::{Conversation, Event, at};
+use super::conversation::{Conversation, Event};
 use super::eol::{Eol, EolWriter};
 use super::pipe::{Input, Output, Step};
 use super::reply::{QUIET_GAP, Reply};
+use crate::deadline::at;
 use crate::failure::{Failure, Status};
 
 /// A line that is longer is sent in pieces, so that a line without an end needs no memory without an end.
@@ -26,6 +27,8 @@ pub(super) async fn run(conversation: &mut Conversation, eol: Eol) -> Result<()>
         if state.is_reply_complete() {
             state = State::WaitsForInput;
         }
+        // While standard output is behind, nothing is received, and its silence is not the server's.
+        let quiet_at = state.quiet_at().filter(|_| output.is_receiving());
         let wants_line = matches!(state, State::WaitsForInput) && conversation.wants_input();
         tokio::select! {
             // A close that has arrived is seen before another line is sent.
@@ -37,23 +40,11 @@ pub(super) async fn run(conversation: &mut Conversation, eol: Eol) -> Result<()>
                 }
                 Step::Event(Event::Sent) => state.note_sent(),
                 Step::Event(Event::Closed) => break,
-                Step::Written => {}
+                Step::Written => state.note_written(),
                 Step::ReaderGone => return Ok(()),
             },
-            () = at(state.quiet_at()) => state = State::WaitsForInput,
-            piece = lines.next(), if wants_line => {
-                if piece.is_empty() {
-                    conversation.send(eol.finish());
-                    conversation.end();
-                    state = State::InputEnded;
-                } else {
-                    let is_whole = lines.is_at_end_of_line();
-                    conversation.send(eol.rewrite(piece));
-                    if is_whole {
-                        state = State::WaitsForReply { reply: Reply::default(), is_sent: !conversation.has_unsent() };
-                    }
-                }
-            }
+            () = at(quiet_at) => state = State::WaitsForInput,
+            piece = lines.next(), if wants_line => state = lines.send(piece, &mut eol, conversation),
         }
     }
     output.finish().await?;
@@ -79,6 +70,12 @@ impl State {
     fn note(&mut self, bytes: &[u8]) {
         if let Self::WaitsForReply { reply, .. } = self {
             reply.note(bytes);
+        }
+    }
+
+    fn note_written(&mut self) {
+        if let Self::WaitsForReply { reply, .. } = self {
+            reply.restart_gap();
         }
     }
 
@@ -109,6 +106,7 @@ struct Lines {
     /// Up to where there is no line feed.
     searched: usize,
     has_ended: bool,
+    /// Whether a line ended with the piece that was taken last.
     is_at_end_of_line: bool,
 }
 
@@ -117,9 +115,22 @@ impl Lines {
         Self { input, buffer: Vec::new(), start: 0, searched: 0, has_ended: false, is_at_end_of_line: true }
     }
 
-    /// Whether a line ended with the last piece.
-    fn is_at_end_of_line(&self) -> bool {
-        self.is_at_end_of_line
+    /// Sends the piece that was taken last, and says whose turn it is then.
+    fn send(&self, piece: Vec<u8>, eol: &mut EolWriter, conversation: &mut Conversation) -> State {
+        let is_last = piece.last() != Some(&b'\n') && self.has_ended;
+        let bytes = eol.rewrite(piece);
+        let is_empty = bytes.is_empty();
+        conversation.send(bytes);
+        if is_last {
+            // A server that takes lines only would wait for this one's end.
+            conversation.send(eol.finish());
+            conversation.end();
+            State::InputEnded
+        } else if is_empty || !self.is_at_end_of_line {
+            State::WaitsForInput
+        } else {
+            State::WaitsForReply { reply: Reply::default(), is_sent: false }
+        }
     }
 
     /// The next line with its end, or a piece of a long one; nothing at the end of the input. Cancelled at

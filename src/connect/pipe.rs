@@ -86,6 +86,11 @@ impl Output {
         }
     }
 
+    /// Whether there is room to receive.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.receiving.is_some() || self.sink.has_buffer()
+    }
+
     /// The bytes that were received and not written yet.
     pub(super) fn received(&self) -> &[u8] {
         self.receiving.as_deref().unwrap_or_default()

@@ -21,6 +21,13 @@ impl Reply {
         self.last_bytes = Some(Instant::now());
     }
 
+    /// Counts the quiet gap from now on: until now, nothing could have been received.
+    pub(super) fn restart_gap(&mut self) {
+        if let Some(last) = &mut self.last_bytes {
+            *last = Instant::now();
+        }
+    }
+
     /// Whether a whole line has come.
     pub(super) fn has_line(&self) -> bool {
         self.has_line

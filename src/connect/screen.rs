@@ -7,7 +7,14 @@
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+
+/// Switch bracketed paste on and off, as the editor does (xterm's control sequences).
+pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
+pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
+
+/// How much text may wait for the editor: it paints none while the user searches the history.
+const ROOM: usize = 256 * 1024;
 
 /// The terminal, shared by the main flow and the editor's thread.
 #[derive(Debug)]
@@ -16,6 +23,8 @@ pub(super) struct Screen {
     /// Whether the editor has painted its prompt since it was last asked to, and so has the terminal in raw
     /// mode.
     painted: watch::Sender<bool>,
+    /// Told when the text that waited is shown.
+    shown: Notify,
 }
 
 #[derive(Debug)]
@@ -30,7 +39,7 @@ struct State {
 impl Screen {
     pub(super) fn new() -> Self {
         let state = State { is_editing: false, above: String::new(), is_at_line_start: true };
-        Self { state: Mutex::new(state), painted: watch::Sender::new(false) }
+        Self { state: Mutex::new(state), painted: watch::Sender::new(false), shown: Notify::new() }
     }
 
     /// Shows text: at once, or above the line being typed. Says whether the editor is to be woken for it.
@@ -69,6 +78,7 @@ impl Screen {
         state.is_editing = false;
         state.is_at_line_start = true;
         let above = std::mem::take(&mut state.above);
+        self.shown.notify_waiters();
         state.write(&above)
     }
 
@@ -84,7 +94,24 @@ impl Screen {
     pub(super) fn text_above_prompt(&self) -> String {
         let above = std::mem::take(&mut self.lock().above);
         self.painted.send_replace(true);
+        self.shown.notify_waiters();
         above
+    }
+
+    /// Whether more text may be shown.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().above.len() < ROOM
+    }
+
+    /// Waits until more text may be shown.
+    pub(super) async fn room(&self) {
+        loop {
+            let shown = self.shown.notified();
+            if self.has_room() {
+                return;
+            }
+            shown.await;
+        }
     }
 
     /// Waits until the editor has painted its prompt.
@@ -104,12 +131,20 @@ impl State {
             return Ok(());
         }
         self.is_at_line_start = text.ends_with('\n');
-        let mut stdout = io::stdout().lock();
-        stdout.write_all(text.as_bytes())?;
-        stdout.flush()
+        write(text)
     }
 
     fn end_line(&mut self) -> io::Result<()> {
         if self.is_at_line_start { Ok(()) } else { self.write("\n") }
     }
+}
+
+/// Writes to the terminal at once.
+///
+/// # Errors
+/// Those of writing to the terminal.
+pub(super) fn write(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
 }

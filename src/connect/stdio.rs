@@ -2,7 +2,7 @@
 //! them.
 //!
 //! What is there at once is read, and a few bytes that fit at once are written, on the spot: a short run
-//! needs no thread. For all else each stream has a thread that blocks. Buffers go round between it and the
+//! needs no thread. (It relies on nobody else reading the same pipe at the same time.) For all else each stream has a thread that blocks. Buffers go round between it and the
 //! main flow, and are neither copied nor allocated anew. The descriptors are used as they are, without the
 //! standard library's buffers around them, and may be non-blocking: whoever shares them may have made them
 //! so.
@@ -144,6 +144,11 @@ impl Sink {
             written_at_once: VecDeque::new(),
             being_written: 0,
         })
+    }
+
+    /// Whether a buffer is free.
+    pub(super) fn has_buffer(&self) -> bool {
+        !self.spare.is_empty()
     }
 
     /// An empty buffer with room, where one is free.

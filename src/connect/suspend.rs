@@ -4,7 +4,7 @@
 //! rustyline's own way does not wait for the stop: where another thread takes the signal, the terminal is in
 //! raw mode again before the shell has it.
 
-use std::io::{self, Write};
+use std::io;
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +12,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, RepeatCount};
 
-use super::editor::END_BRACKETED_PASTE;
-
-const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
+use super::screen::{END_BRACKETED_PASTE, START_BRACKETED_PASTE, write};
 
 /// How long the signal may take to stop all threads. The kernel ignores it where no shell could continue the
 /// program, so that waiting for that would be for ever.
@@ -43,10 +41,4 @@ impl ConditionalEventHandler for Suspend {
         let _ = self.suspend();
         Some(Cmd::Repaint)
     }
-}
-
-fn write(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use super::clients::Clients;
@@ -53,7 +54,7 @@ impl Acceptor {
                 () = self.accept_one() => {}
             }
         }
-        self.accept_backlog();
+        self.accept_backlog().await;
     }
 
     /// Waits for a place, then for a client; or for the end of a lack.
@@ -68,16 +69,21 @@ impl Acceptor {
         }
     }
 
-    /// Takes in those who connected before the server stopped: they get their answers, too.
-    fn accept_backlog(&mut self) {
-        let mut cx = Context::from_waker(std::task::Waker::noop());
-        while !self.clients.is_full() {
-            match self.poll_accept(&mut cx) {
-                Poll::Ready(Ok((stream, peer))) => self.welcome(stream, peer),
-                Poll::Ready(Err(error)) if is_the_clients(&error) => {}
-                Poll::Ready(Err(_)) | Poll::Pending => break,
+    /// Takes in those who connected before the server stopped, whatever the limit: they get their answers,
+    /// too.
+    async fn accept_backlog(&mut self) {
+        // Without tokio's budget, which would feign an empty backlog after a hundred or so.
+        let all = unconstrained(poll_fn(|cx| {
+            while let Poll::Ready(accepted) = self.poll_accept(cx) {
+                match accepted {
+                    Ok((stream, peer)) => self.welcome(stream, peer),
+                    Err(error) if is_the_clients(&error) => {}
+                    Err(_) => break,
+                }
             }
-        }
+            Poll::Ready(())
+        }));
+        all.await;
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {

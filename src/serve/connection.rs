@@ -5,17 +5,18 @@
 //! connection borrows them while it is polled, so one that is idle owns none.
 
 use std::cell::RefCell;
-use std::future::{pending, poll_fn};
-use std::io::{self, Cursor};
+use std::future::poll_fn;
+use std::io::{self, Cursor, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, timeout};
 
 use super::log::{Event, Log};
+use crate::deadline::at;
 use crate::message::{Messages, Verdict};
 use crate::transport::Peer;
 
@@ -28,10 +29,10 @@ const READ_BUFFER: usize = 256 * 1024;
 const LINGER_TIME: Duration = Duration::from_secs(10);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
 
-/// When the server stops, what a client has sent is answered until it has been quiet for this long, and for
-/// so long at the most.
+/// When the server stops, what a client has sent is answered until it has been quiet for this long, and no
+/// more than so many bytes: those that follow cannot have been received before.
 const DRAIN_QUIET: Duration = Duration::from_millis(10);
-const DRAIN_TIME: Duration = Duration::from_millis(500);
+const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
@@ -140,7 +141,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             // The gap is timed only while a message is pending, so those who send lines never pay for it.
             let gap = self.limits.message_gap.filter(|_| self.messages.is_pending());
             let gap_ends = gap.map(|gap| self.last_heard + gap);
-            let idle_ends = self.limits.idle_timeout.map(|limit| self.last_heard + limit);
+            // One that has replies to take is not heard at all, and may have sent more.
+            let idle_timeout = self.limits.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
+            let idle_ends = idle_timeout.map(|limit| self.last_heard + limit);
             tokio::select! {
                 biased;
                 _ = stopping.wait_for(|&stopping| stopping) => break,
@@ -150,7 +153,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     }
                 }
                 () = at(gap_ends) => self.pause(),
-                () = at(idle_ends) => return Ok(Ending::Idle),
+                () = at(idle_ends) => {
+                    self.messages.finish(self.unsent.get_mut());
+                    return Ok(Ending::Idle);
+                }
             }
         }
         self.drain().await
@@ -167,19 +173,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Answers what the client sent before the server was told to stop.
     async fn drain(&mut self) -> io::Result<Ending> {
-        let drained = async {
-            while let Ok(ending) = timeout(DRAIN_QUIET, self.exchange()).await {
-                if let Some(ending) = ending? {
-                    return Ok(Some(ending));
+        let end = self.received + DRAIN_BYTES;
+        while self.received < end {
+            self.send_unsent().await?;
+            match timeout(DRAIN_QUIET, poll_fn(|cx| self.poll_answer(cx))).await {
+                Ok(Ok(None)) => {}
+                Ok(ending) => return Ok(ending?.unwrap_or(Ending::Stopped)),
+                Err(_) => {
+                    self.messages.finish(self.unsent.get_mut());
+                    break;
                 }
             }
-            io::Result::Ok(None)
-        };
-        let ending = timeout(DRAIN_TIME, drained).await.unwrap_or(Ok(None))?;
-        if ending.is_none() {
-            self.messages.finish(self.unsent.get_mut());
         }
-        Ok(ending.unwrap_or(Ending::Stopped))
+        Ok(Ending::Stopped)
     }
 
     /// Sends what is unsent, then reads once and answers. Cancelled at any point, it loses nothing.
@@ -189,18 +195,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     async fn send_unsent(&mut self) -> io::Result<()> {
-        while self.send_some().await? {}
-        Ok(())
-    }
-
-    /// Sends as much as the client takes now; says whether there may be more.
-    async fn send_some(&mut self) -> io::Result<bool> {
-        if self.unsent.position() == self.unsent.get_ref().len() as u64 {
-            self.unsent = Cursor::default();
-            return Ok(false);
+        while self.unsent.position() < self.unsent.get_ref().len() as u64 {
+            self.sent += self.stream.write_buf(&mut self.unsent).await? as u64;
+            // A client that takes replies is there.
+            self.last_heard = Instant::now();
         }
-        self.sent += self.stream.write_buf(&mut self.unsent).await? as u64;
-        Ok(true)
+        if !self.unsent.get_ref().is_empty() {
+            self.unsent = Cursor::default();
+        }
+        Ok(())
     }
 
     /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
@@ -209,50 +212,54 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         SCRATCH.with_borrow_mut(|Scratch { input, replies }| {
             let mut input = ReadBuf::new(input);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
-            let bytes = input.filled();
+            let bytes = input.filled_mut();
             self.received += bytes.len() as u64;
             self.last_heard = Instant::now();
 
             replies.clear();
-            let ending = if bytes.is_empty() {
+            let (ending, in_place): (_, &[u8]) = if bytes.is_empty() {
                 self.messages.finish(replies);
-                Some(Ending::ClientEnd)
+                (Some(Ending::ClientEnd), &[])
             } else {
                 match self.messages.receive(bytes, replies) {
-                    Verdict::Open => None,
-                    Verdict::Close => Some(Ending::CloseWord),
+                    (Verdict::Open, in_place) => (None, in_place),
+                    (Verdict::Close, in_place) => (Some(Ending::CloseWord), in_place),
                 }
             };
-            let mut rest = replies.as_slice();
-            while !rest.is_empty() {
-                match Pin::new(&mut self.stream).poll_write(cx, rest)? {
-                    Poll::Ready(written) => {
-                        self.sent += written as u64;
-                        rest = &rest[written..];
-                    }
-                    Poll::Pending => {
-                        *self.unsent.get_mut() = rest.to_vec();
-                        break;
-                    }
-                }
-            }
+            self.send_or_keep(cx, replies, in_place)?;
             Poll::Ready(Ok(ending))
         })
+    }
+
+    /// Sends what the client takes now, and keeps the rest.
+    fn send_or_keep(&mut self, cx: &mut Context<'_>, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
+        while !(first.is_empty() && second.is_empty()) {
+            let stream = Pin::new(&mut self.stream);
+            let written = if first.is_empty() {
+                stream.poll_write(cx, second)?
+            } else {
+                stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])?
+            };
+            let Poll::Ready(written) = written else {
+                *self.unsent.get_mut() = [first, second].concat();
+                break;
+            };
+            self.sent += written as u64;
+            let of_first = written.min(first.len());
+            first = &first[of_first..];
+            second = &second[written - of_first..];
+        }
+        Ok(())
     }
 
     /// Ends the connection so that the client can read every reply: sends the rest, ends this side, and
     /// discards what the client still sends until it ends its own.
     async fn close(&mut self, ending: &Ending) -> io::Result<()> {
-        let patience = match ending {
-            // It has been silent for the time it was given already.
-            Ending::Idle => Some(LINGER_TIME),
-            _ => self.limits.idle_timeout,
-        };
-        while within(patience, self.send_some()).await? {}
+        self.send_unsent().await?;
         self.stream.shutdown().await?;
         match ending {
             Ending::ClientEnd => Ok(()),
-            _ => within(Some(LINGER_TIME), self.linger()).await,
+            _ => timeout(LINGER_TIME, self.linger()).await?,
         }
     }
 
@@ -274,21 +281,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.received += input.filled().len() as u64;
             Poll::Ready(Ok(input.filled().len()))
         })
-    }
-}
-
-/// Waits until the deadline, for ever where there is none.
-async fn at(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => pending().await,
-    }
-}
-
-/// Gives up on `step` after `limit`, never where there is none.
-async fn within<T>(limit: Option<Duration>, step: impl Future<Output = io::Result<T>>) -> io::Result<T> {
-    match limit {
-        Some(limit) => timeout(limit, step).await?,
-        None => step.await,
     }
 }

@@ -94,29 +94,35 @@ impl Address {
     ///
     /// # Errors
     /// Where the text is no address.
-    pub fn from_text(text: &str, default: &Self) -> Result<Self, AddressError> {
+    pub fn from_text(text: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
         if text.starts_with("unix:") {
-            return Self::from_word(text, default);
+            return Self::from_word(text, default, family);
         }
         let mut words = text.split_whitespace();
         let (host, port) = (words.next(), words.next());
         if words.next().is_some() {
             return Err(AddressError::TooManyWords(text.to_owned()));
         }
-        host.map_or(Err(AddressError::Empty), |host| Self::from_words(Some(host), port, default))
+        host.map_or(Err(AddressError::Empty), |host| Self::from_words(Some(host), port, default, family))
     }
 
-    /// Reads an address from one word or two; what they leave open is taken from `default`.
+    /// Reads an address from one word or two; what they leave open is taken from `default`, and where that is
+    /// a Unix socket from the [built-in](Self::built_in) address.
     ///
     /// # Errors
     /// Where the words are no address.
-    pub fn from_words(host: Option<&str>, port: Option<&str>, default: &Self) -> Result<Self, AddressError> {
+    pub fn from_words(
+        host: Option<&str>,
+        port: Option<&str>,
+        default: &Self,
+        family: Family,
+    ) -> Result<Self, AddressError> {
         let Some(word) = host else {
             return Ok(default.clone());
         };
         match port {
             Some(port) => Self::from_host_and_port(word, port),
-            None => Self::from_word(word, default),
+            None => Self::from_word(word, default, family),
         }
     }
 
@@ -130,8 +136,8 @@ impl Address {
         Ok(Self::Tcp { host, port: parse_port(port)? })
     }
 
-    fn from_word(word: &str, default: &Self) -> Result<Self, AddressError> {
-        let (default_host, default_port) = default.host_and_port();
+    fn from_word(word: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
+        let (default_host, default_port) = default.host_and_port(family);
         if let Some(path) = word.strip_prefix("unix:") {
             return match path {
                 "" => Err(AddressError::NoPath),
@@ -155,10 +161,10 @@ impl Address {
     }
 
     /// The host and the port that a word takes over where it names only one of them.
-    fn host_and_port(&self) -> (String, u16) {
+    fn host_and_port(&self, family: Family) -> (String, u16) {
         match self {
             Self::Tcp { host, port } => (host.clone(), *port),
-            Self::Unix(_) => Self::built_in(Family::Any).host_and_port(),
+            Self::Unix(_) => Self::built_in(family).host_and_port(family),
         }
     }
 }
@@ -219,7 +225,7 @@ mod tests {
 
     fn address(words: &[&str]) -> Result<String, AddressError> {
         let default = Address::built_in(Family::Any);
-        let words = Address::from_words(words.first().copied(), words.get(1).copied(), &default);
+        let words = Address::from_words(words.first().copied(), words.get(1).copied(), &default, Family::Any);
         words.map(|address| address.to_string())
     }
 
@@ -274,15 +280,25 @@ mod tests {
     #[test]
     fn a_default_gives_what_the_words_leave_open() {
         let default = Address::built_in(Family::Any);
-        let default = Address::from_text("example.org 99", &default).unwrap();
-        let with = |word| Address::from_words(Some(word), None, &default).unwrap().to_string();
+        let default = Address::from_text("example.org 99", &default, Family::Any).unwrap();
+        let with = |word| Address::from_words(Some(word), None, &default, Family::Any).unwrap().to_string();
         assert_eq!(with("7000"), "example.org:7000");
         assert_eq!(with("localhost"), "localhost:99");
         let unix = Address::Unix("/run/x".into());
-        assert_eq!(Address::from_words(None, None, &unix).unwrap(), unix);
-        assert_eq!(Address::from_words(Some("7"), None, &unix).unwrap().to_string(), "127.0.0.1:7");
-        assert_eq!(Address::from_text("a b c", &default), Err(AddressError::TooManyWords("a b c".into())));
-        assert_eq!(Address::from_text(" ", &default), Err(AddressError::Empty));
-        assert_eq!(Address::from_text("unix:/run/a b c", &default), Ok(Address::Unix("/run/a b c".into())));
+        assert_eq!(Address::from_words(None, None, &unix, Family::Any).unwrap(), unix);
+        assert_eq!(Address::from_words(Some("7"), None, &unix, Family::V6).unwrap().to_string(), "[::1]:7");
+        assert_eq!(
+            Address::from_words(Some("7"), None, &unix, Family::Any).unwrap().to_string(),
+            "127.0.0.1:7"
+        );
+        assert_eq!(
+            Address::from_text("a b c", &default, Family::Any),
+            Err(AddressError::TooManyWords("a b c".into()))
+        );
+        assert_eq!(Address::from_text(" ", &default, Family::Any), Err(AddressError::Empty));
+        assert_eq!(
+            Address::from_text("unix:/run/a b c", &default, Family::Any),
+            Ok(Address::Unix("/run/a b c".into()))
+        );
     }
 }

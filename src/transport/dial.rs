@@ -66,12 +66,13 @@ impl Dialer {
                 Err(_) => format!("no answer within {:?}", self.timeout),
             };
             let mut error = DialError { address: self.address.clone(), cause, tried_for: Duration::ZERO };
-            if Instant::now() + pause > deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 error.tried_for = self.retry;
                 return Err(error);
             }
             on_failure(&error);
-            sleep(pause).await;
+            sleep(pause.min(left)).await;
             pause = (pause * 2).min(RETRY_PAUSE.1);
         }
     }

@@ -156,6 +156,7 @@ fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, So
 fn bind_unix(path: &Path) -> Result<Listener> {
     let address = SockAddr::unix(path)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    let _lock = lock_folder(path);
     if let Err(error) = socket.bind(&address) {
         if error.kind() != io::ErrorKind::AddrInUse {
             return Err(error.into());
@@ -170,6 +171,16 @@ fn bind_unix(path: &Path) -> Result<Listener> {
         kind: Kind::Unix { listener: UnixListener::from_std(socket.into())?, accepted: 0, _file: file },
         address: Address::Unix(path.to_owned()),
     })
+}
+
+/// Keeps other servers from this folder while the file is there and nobody listens on it yet, since to them it
+/// would be stale. The lock goes with what is returned; where there can be none, a race is as likely as two
+/// servers that start in the same microsecond.
+fn lock_folder(path: &Path) -> Option<fs::File> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::File::open(folder).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
 }
 
 /// Removes a socket's file on which no server answers.

@@ -273,6 +273,9 @@ fn a_bad_command_line_is_one_line_and_status_2() {
         assert!(errors.starts_with("capchat: ") && errors.contains(text), "{arguments:?}: {errors}");
         assert_eq!(errors.matches('\n').count(), 1, "{errors}");
     }
+    let output = capchat().args(["connect", "1:\n\x1b[31m2:x"]).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(errors.contains("1:\\n\\u{1b}[31m2:x") && errors.matches('\n').count() == 1, "{errors}");
     let output = capchat().output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).starts_with("capchat: "));
@@ -287,6 +290,14 @@ fn an_interrupt_kills_it_as_a_shell_expects() {
     kill_process(Pid::from_child(&client.child), Signal::INT).unwrap();
     // A shell shows this as 130.
     assert_eq!(crate::support::wait(&mut client.child).signal(), Some(2));
+}
+
+#[test]
+fn help_on_a_full_disk_is_an_error() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output =
+        capchat().arg("--help").stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    assert_eq!(output.unwrap().status.code(), Some(1));
 }
 
 // Time limits and retries.
@@ -330,7 +341,7 @@ fn a_server_that_never_comes_is_given_up() {
     let start = Instant::now();
     let run = Connect::to("127.0.0.1:1").args(&["--retry", "300ms"]).run();
     run.fails_with(1, &["Connection refused", "(tried for 300ms)"]);
-    assert!(start.elapsed() >= Duration::from_millis(100));
+    assert!(start.elapsed() >= Duration::from_millis(300));
 }
 
 #[test]
@@ -380,6 +391,28 @@ fn a_slow_reader_is_not_the_servers_fault() {
 }
 
 #[test]
+fn the_servers_time_begins_anew_when_a_slow_reader_is_done() {
+    const FIRST: usize = 1 << 20;
+    let (sender, resumed) = channel();
+    let resumed = std::sync::Mutex::new(resumed);
+    let address = custom_server(move |mut stream| {
+        stream.read_exact(&mut [0; 16]).unwrap();
+        stream.write_all(&vec![b'x'; FIRST]).unwrap();
+        resumed.lock().unwrap().recv_timeout(DEADLINE).unwrap();
+        thread::sleep(Duration::from_millis(300));
+        stream.write_all(b"rest").unwrap();
+    });
+    let mut client = Connect::to(&address).args(&["-w", "1s"]).start();
+    client.stdin.write_all(b"a reply is owed\n").unwrap();
+    thread::sleep(Duration::from_millis(1500));
+    client.stdout.read_exact(&mut vec![0; FIRST]).unwrap();
+    sender.send(()).unwrap();
+    let mut rest = String::new();
+    client.stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), client.wait().0), ("rest", Some(0)));
+}
+
+#[test]
 fn the_whole_run_can_be_limited() {
     let server = TestServer::start(&[]);
     let mut client = Connect::to(server.address()).args(&["--max-time", "300ms"]).start();
@@ -411,6 +444,62 @@ fn lines_end_as_they_are_asked_to() {
         let received = received.recv_timeout(DEADLINE).unwrap();
         assert_eq!(received.escape_ascii().to_string(), expected.escape_ascii().to_string(), "{arguments:?}");
     }
+}
+
+#[test]
+fn chunks_that_become_nothing_stop_nothing() {
+    for (end_of_line, nothing, expected) in [("none", "\n", "hello"), ("lf", "\r", "\r\r\r\r\rhello\n")] {
+        let mut client = Connect::to(&echo_server()).args(&["--eol", end_of_line]).start();
+        for _ in 0..5 {
+            client.stdin.write_all(nothing.as_bytes()).unwrap();
+            // Each in a read of its own, as far as that can be had.
+            thread::sleep(Duration::from_millis(20));
+        }
+        client.stdin.write_all(b"hello\n").unwrap();
+        let mut received = vec![0; expected.len()];
+        client.stdout.read_exact(&mut received).unwrap();
+        assert_eq!(String::from_utf8(received).unwrap(), expected);
+    }
+}
+
+#[test]
+fn lockstep_passes_over_lines_that_become_nothing() {
+    let (address, messages) = recv_server();
+    let run = Connect::to(&address).args(&["--lockstep", "--eol", "none"]).stdin("one\n\n\ntwo\n").run();
+    run.succeeds_with("ONETWO");
+    assert_eq!(messages.try_iter().collect::<Vec<_>>(), [b"one".to_vec(), b"two".to_vec()]);
+}
+
+#[test]
+fn lockstep_ends_its_side_with_a_last_line_that_has_no_end() {
+    let server = TestServer::start(&["--message-gap", "never"]);
+    Connect::to(server.address()).args(&["--lockstep"]).stdin("a\nb").run().succeeds_with("A\nB");
+    Connect::to(server.address()).args(&["--lockstep"]).stdin("").run().succeeds_with("");
+}
+
+#[test]
+fn lockstep_takes_its_own_full_pipe_for_no_gap() {
+    const LENGTH: usize = 8 << 20;
+    let (sender, second_line) = channel();
+    let address = custom_server(move |mut stream| {
+        stream.read_exact(&mut [0; 2]).unwrap();
+        let mut writer = stream.try_clone().unwrap();
+        let reply = thread::spawn(move || {
+            writer.write_all(&vec![b'x'; LENGTH - 1]).unwrap();
+            writer.write_all(b"\n").unwrap();
+        });
+        stream.read_exact(&mut [0; 2]).unwrap();
+        sender.send(()).unwrap();
+        reply.join().unwrap();
+        stream.write_all(b"end\n").unwrap();
+    });
+    let mut client = Connect::to(&address).args(&["--lockstep"]).start();
+    client.stdin.write_all(b"1\n2\n").unwrap();
+    // Nobody reads for ten times the gap: the second line must wait for the whole of the first reply.
+    assert!(second_line.recv_timeout(Duration::from_millis(500)).is_err());
+    assert_eq!(client.line().len(), LENGTH);
+    second_line.recv_timeout(DEADLINE).unwrap();
+    assert_eq!(client.line(), "end\n");
 }
 
 #[test]

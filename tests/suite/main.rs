@@ -8,6 +8,5 @@ mod interop;
 mod readme;
 mod serve;
 mod support;
-mod survival;
 mod terminal;
 mod transcripts;

@@ -453,13 +453,28 @@ fn an_idle_client_is_closed_in_order() {
 }
 
 #[test]
-fn a_client_that_does_not_read_is_idle_too() {
+fn a_client_that_takes_its_time_to_read_is_not_idle() {
+    const LENGTH: usize = 20 << 20;
     let server = TestServer::start(&["--idle-timeout", "300ms"]);
-    let client = server.connect();
+    let mut client = server.connect();
     let mut sender = client.stream.try_clone().unwrap();
-    std::thread::spawn(move || while sender.write_all(&[b'x'; 4096]).is_ok() {});
-    server.log_line_with("disconnected, not in order: idle for too long");
-    drop(client);
+    let sending = std::thread::spawn(move || {
+        sender.write_all(&vec![b'x'; LENGTH]).unwrap();
+        sender.shutdown(std::net::Shutdown::Write).unwrap();
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    let mut received = Vec::new();
+    client.stream.read_to_end(&mut received).unwrap();
+    sending.join().unwrap();
+    assert_eq!(received.len(), LENGTH);
+}
+
+#[test]
+fn an_idle_client_gets_the_answer_to_an_unfinished_message() {
+    let server = TestServer::start(&["--idle-timeout", "300ms", "--message-gap", "never"]);
+    let mut client = server.connect();
+    client.send("hello");
+    client.expect_end("HELLO");
 }
 
 // The end.
@@ -467,7 +482,8 @@ fn a_client_that_does_not_read_is_idle_too() {
 #[test]
 fn sigterm_and_sigint_end_every_connection_in_order() {
     for signal in [Signal::TERM, Signal::INT] {
-        let mut server = TestServer::start(&[]);
+        // An address of its own, whose port nobody takes before the second server.
+        let mut server = TestServer::start_with(capchat().args(["serve", "127.0.0.9:0"]), 1);
         let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
         for client in &mut clients {
             client.expect_answer();
@@ -491,6 +507,55 @@ fn what_was_received_before_the_signal_is_answered() {
     client.send("one\ntwo");
     server.send_signal(Signal::TERM);
     client.expect_end("ONE\nTWO");
+    drop(client);
+    assert!(server.wait().success());
+}
+
+#[test]
+fn those_who_had_connected_before_the_signal_are_answered() {
+    let mut server = TestServer::start(&["-q", "--max-clients", "10"]);
+    // Nobody is accepted while the server is stopped.
+    server.send_signal(Signal::STOP);
+    let mut clients: Vec<Client> = (0..600).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.send("hi\n");
+    }
+    server.send_signal(Signal::TERM);
+    server.send_signal(Signal::CONT);
+    for client in &mut clients {
+        client.expect_end("HI\n");
+    }
+    drop(clients);
+    assert!(server.wait().success());
+}
+
+#[test]
+fn a_client_that_reads_slowly_gets_what_it_sent_before_the_signal() {
+    let mut server = TestServer::start(&["-q"]);
+    let mut client = server.connect();
+    // As much as the kernel takes while nobody reads.
+    client.stream.set_nonblocking(true).unwrap();
+    let block = [b'x'; 4096];
+    let mut sent = 0;
+    eventually("the server takes no more", || {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_millis(100) {
+            match client.stream.write(&block) {
+                Ok(length) => {
+                    sent += length;
+                    return None;
+                }
+                Err(_) => std::thread::yield_now(),
+            }
+        }
+        Some(())
+    });
+    client.stream.set_nonblocking(false).unwrap();
+    server.send_signal(Signal::TERM);
+    std::thread::sleep(Duration::from_millis(700));
+    let mut received = Vec::new();
+    client.stream.read_to_end(&mut received).unwrap();
+    assert_eq!(received.len(), sent);
     drop(client);
     assert!(server.wait().success());
 }

@@ -1,11 +1,10 @@
-//! Runs capchat as its users do. Every wait has a deadline, and nothing waits for a fixed time.
+//! Runs capchat as its users do. Every wait for it has a deadline, and none is for a fixed time.
 
 use std::fmt::Display;
-use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Output, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -59,6 +58,19 @@ pub(crate) fn wait(child: &mut Child) -> ExitStatus {
         }
         thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Kills a process when its time is over, so that those who read from it see an end; unless what is returned
+/// is dropped before.
+fn watch(child: &Child) -> Sender<()> {
+    let pid = Pid::from_child(child);
+    let (sender, dropped) = channel();
+    thread::spawn(move || {
+        if dropped.recv_timeout(DEADLINE) == Err(RecvTimeoutError::Timeout) {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    });
+    sender
 }
 
 /// The lines of a stream, as a thread reads them.
@@ -146,7 +158,7 @@ impl TestServer {
         kill_process(self.pid(), signal).unwrap();
     }
 
-    fn pid(&self) -> Pid {
+    pub(crate) fn pid(&self) -> Pid {
         Pid::from_child(&self.child)
     }
 
@@ -154,26 +166,6 @@ impl TestServer {
     #[track_caller]
     pub(crate) fn wait(&mut self) -> ExitStatus {
         wait(&mut self.child)
-    }
-
-    /// How many descriptors the server has.
-    pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
-    }
-
-    /// A line of the server's /proc status in KiB, `VmHWM` for one.
-    pub(crate) fn memory_kib(&self, name: &str) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
-    }
-
-    /// How long the server has used the processor, in clock ticks of 10 ms.
-    pub(crate) fn processor_ticks(&self) -> u64 {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
-        let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-        // utime and stime, fields 14 and 15 of proc(5), counted behind the name.
-        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 }
 
@@ -301,7 +293,8 @@ impl Connect {
         let mut child = self.command.spawn().unwrap();
         let stdin = child.stdin.take().unwrap();
         let stdout: BufReader<Box<dyn Read>> = BufReader::new(Box::new(child.stdout.take().unwrap()));
-        Running { child, stdin, stdout }
+        let watchdog = watch(&child);
+        Running { child, stdin, stdout, _watchdog: watchdog }
     }
 
     /// Runs it to its end.
@@ -328,6 +321,7 @@ pub(crate) struct Running {
     pub(crate) child: Child,
     pub(crate) stdin: ChildStdin,
     pub(crate) stdout: BufReader<Box<dyn Read>>,
+    _watchdog: Sender<()>,
 }
 
 impl Running {

@@ -2,7 +2,7 @@
 # SIGTERM ends a server in order: its clients see an end, not an error, and the address is free at once.
 set -eu
 . "$(dirname "$0")/lib.sh"
-start_server 127.0.0.1:0
+start_server 127.0.0.9:0
 
 mkfifo input output
 capchat connect < input > output &
