@@ -396,20 +396,22 @@ fn the_servers_time_begins_anew_when_a_slow_reader_is_done() {
     let (sender, resumed) = channel();
     let resumed = std::sync::Mutex::new(resumed);
     let address = custom_server(move |mut stream| {
-        stream.read_exact(&mut [0; 16]).unwrap();
         stream.write_all(&vec![b'x'; FIRST]).unwrap();
         resumed.lock().unwrap().recv_timeout(DEADLINE).unwrap();
         thread::sleep(Duration::from_millis(300));
         stream.write_all(b"rest").unwrap();
     });
-    let mut client = Connect::to(&address).args(&["-w", "1s"]).start();
-    client.stdin.write_all(b"a reply is owed\n").unwrap();
+    let mut command = capchat();
+    // The input has ended, so that the server owes its end, too.
+    command.args(["connect", &address, "-w", "1s"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
     thread::sleep(Duration::from_millis(1500));
-    client.stdout.read_exact(&mut vec![0; FIRST]).unwrap();
+    stdout.read_exact(&mut vec![0; FIRST]).unwrap();
     sender.send(()).unwrap();
     let mut rest = String::new();
-    client.stdout.read_to_string(&mut rest).unwrap();
-    assert_eq!((rest.as_str(), client.wait().0), ("rest", Some(0)));
+    stdout.read_to_string(&mut rest).unwrap();
+    assert_eq!((rest.as_str(), crate::support::wait(&mut child).code()), ("rest", Some(0)));
 }
 
 #[test]

@@ -440,6 +440,31 @@ fn at_the_limit_new_clients_wait_for_one_to_leave() {
 }
 
 #[test]
+fn the_soft_limit_on_descriptors_is_raised() {
+    let script = format!("ulimit -Sn 64 && exec {} serve -q 127.0.0.1:0", env!("CARGO_BIN_EXE_capchat"));
+    let server = TestServer::start_with(Command::new("sh").args(["-c", &script]), 1);
+    let mut clients: Vec<Client> = (0..100).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        client.expect_answer();
+    }
+}
+
+#[test]
+fn keepalive_looks_for_clients_that_vanish() {
+    let server = TestServer::start(&[]);
+    let mut client = server.connect();
+    client.expect_answer();
+    // The server's end of the connection in Linux' proc(5): the port of each side, and which timer runs.
+    let ports = [server.port(), client.address().port()].map(|port| format!("0100007F:{port:04X}"));
+    eventually("a keepalive timer", || {
+        let table = fs::read_to_string("/proc/net/tcp").unwrap();
+        let line = table.lines().find(|line| line.contains(&ports.join(" "))).unwrap();
+        let timer = line.split_whitespace().nth(5).unwrap();
+        timer.starts_with("02:").then_some(())
+    });
+}
+
+#[test]
 fn an_idle_client_is_closed_in_order() {
     let server = TestServer::start(&["--idle-timeout", "300ms"]);
     let mut idle = server.connect();
