@@ -114,3 +114,21 @@ fn the_commands_of_the_readme_are_those_that_are_checked() {
         blocks(&readme, "sh").into_iter().find(|block| block.starts_with("cargo test")).unwrap();
     assert!(check.contains(&format!("check {test_command}")));
 }
+
+#[test]
+fn the_picture_is_what_a_run_gives() {
+    if !is_installed("python3") {
+        skipped("no python3");
+        return;
+    }
+    let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = tempfile::tempdir().unwrap();
+    let picture = folder.path().join("chat.svg");
+    let status = Command::new(repository.join("scripts/picture"))
+        .args([Path::new(env!("CARGO_BIN_EXE_capchat")), &picture])
+        .env_remove("CAPCHAT_ADDRESS")
+        .status();
+    assert!(status.unwrap().success());
+    let committed = fs::read_to_string(repository.join("man/pictures/chat.svg")).unwrap();
+    assert!(fs::read_to_string(picture).unwrap() == committed, "out of date: run scripts/picture");
+}
