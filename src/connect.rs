@@ -44,8 +44,8 @@ pub fn run(options: &Options) -> Result<()> {
 }
 
 async fn connect(options: &Options) -> Result<()> {
-    let limit = TimeLimit::from_now(options.max_time);
     let address = options.dialer.address.to_string();
+    let limit = TimeLimit::from_now(options.max_time, &address);
     let dial = options.dialer.dial(|failure| {
         if options.verbose {
             output::tell(format_args!("{failure}; trying again"));
@@ -57,7 +57,7 @@ async fn connect(options: &Options) -> Result<()> {
     }
     let mut conversation = Conversation::new(stream, address, options.timeout);
     let result = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        interactive::run(&mut conversation, options, limit).await
+        interactive::run(&mut conversation, options, &limit).await
     } else if options.lockstep {
         limit.apply(lockstep::run(&mut conversation, options.eol)).await.flatten()
     } else {

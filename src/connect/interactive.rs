@@ -35,7 +35,7 @@ const BUFFER: usize = 16 * 1024;
 ///
 /// # Errors
 /// Those of the conversation and the terminal, and [`Status::Interrupted`] and [`Status::Terminated`].
-pub(super) async fn run(conversation: &mut Conversation, options: &Options, limit: TimeLimit) -> Result<()> {
+pub(super) async fn run(conversation: &mut Conversation, options: &Options, limit: &TimeLimit) -> Result<()> {
     let mut talk = Talk::start(options)?;
     let result = limit.apply(talk.run(conversation)).await.flatten();
     talk.editor.stop().await;

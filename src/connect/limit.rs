@@ -8,21 +8,25 @@ use tokio::time::{Instant, timeout_at};
 use crate::failure::{Failure, Status};
 
 /// The limit on the whole run, where there is one.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TimeLimit(Option<(Instant, Duration)>);
+#[derive(Debug)]
+pub(super) struct TimeLimit {
+    end: Option<(Instant, Duration)>,
+    /// How the server is called in the message.
+    address: String,
+}
 
 impl TimeLimit {
-    pub(super) fn from_now(limit: Option<Duration>) -> Self {
-        Self(limit.map(|limit| (Instant::now() + limit, limit)))
+    pub(super) fn from_now(limit: Option<Duration>, address: &str) -> Self {
+        let end = limit.map(|limit| (Instant::now() + limit, limit));
+        Self { end, address: address.to_owned() }
     }
 
     /// Waits for `work`, and fails when the time has run out.
-    pub(super) async fn apply<T>(self, work: impl Future<Output = T>) -> Result<T> {
-        let Some((end, limit)) = self.0 else {
+    pub(super) async fn apply<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let Some((end, limit)) = self.end else {
             return Ok(work.await);
         };
-        timeout_at(end, work)
-            .await
-            .map_err(|_| Failure::new(Status::TimedOut, format_args!("not done within {limit:?}")).into())
+        let message = format_args!("not done with {} within {limit:?}", self.address);
+        timeout_at(end, work).await.map_err(|_| Failure::new(Status::TimedOut, message).into())
     }
 }

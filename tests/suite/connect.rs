@@ -314,7 +314,7 @@ fn a_connection_that_nobody_accepts_times_out() {
     let run = Connect::to(&address.to_string()).args(&["--connect-timeout", "200ms"]).run();
     run.fails_with(1, &[&format!("could not connect to {address}"), "no answer"]);
     let run = Connect::to(&address.to_string()).args(&["--max-time", "200ms"]).run();
-    run.fails_with(124, &["not done within 200ms"]);
+    run.fails_with(124, &[&format!("not done with {address} within 200ms")]);
 }
 
 #[test]
@@ -423,13 +423,16 @@ fn the_whole_run_can_be_limited() {
     let mut client = Connect::to(server.address()).args(&["--max-time", "300ms"]).start();
     client.stdin.write_all(b"hi\n").unwrap();
     assert_eq!(client.line(), "HI\n");
-    assert_eq!(client.wait(), (Some(124), "capchat: not done within 300ms\n".to_owned()));
+    assert_eq!(
+        client.wait(),
+        (Some(124), format!("capchat: not done with {} within 300ms\n", server.address()))
+    );
     // Also while nobody reads standard output, and while there is no server.
     let address = custom_server(|mut stream| while stream.write_all(&[b'x'; 4096]).is_ok() {});
     let client = Connect::to(&address).args(&["--max-time", "300ms"]).start();
     assert_eq!(client.wait().0, Some(124));
     let run = Connect::to("127.0.0.1:1").args(&["--max-time", "300ms", "--retry", "1h"]).run();
-    run.fails_with(124, &["not done within 300ms"]);
+    run.fails_with(124, &["not done with 127.0.0.1:1 within 300ms"]);
 }
 
 // Lines.
