@@ -1,6 +1,5 @@
 //! Other people's programs on the other side. A test is skipped where its program is not installed.
 
-use std::env;
 use std::fs;
 use std::io::Write;
 use std::iter;
@@ -12,30 +11,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Connect, DEADLINE, TestServer, lines_of, skipped, wait};
-
-/// Whether a program is not there; says so.
-fn is_missing(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    let is_missing = !env::split_paths(&path).any(|folder| folder.join(program).is_file());
-    if is_missing {
-        skipped(format_args!("no {program}"));
-    }
-    is_missing
-}
-
-/// Whether `nc` is not the one that has `-N` and `-U`; says so.
-fn is_openbsd_nc_missing() -> bool {
-    if is_missing("nc") {
-        return true;
-    }
-    let help = Command::new("nc").arg("-h").output().unwrap();
-    let is_missing = !String::from_utf8_lossy(&help.stderr).contains("OpenBSD");
-    if is_missing {
-        skipped("nc is not OpenBSD's");
-    }
-    is_missing
-}
+use crate::support::{Connect, DEADLINE, TestServer, is_missing, is_openbsd_nc_missing, lines_of, wait};
 
 /// A program that runs while its test talks to it; killed with its children when it is dropped.
 struct Peer {

@@ -6,7 +6,7 @@ use std::{env, fs};
 
 use clap::CommandFactory;
 
-use crate::support::{TestServer, skipped};
+use crate::support::{TestServer, is_missing, is_openbsd_nc_missing};
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
@@ -23,12 +23,6 @@ fn examples(block: &str) -> impl Iterator<Item = (&str, &str)> {
     block.split("$ ").skip(1).map(|example| example.split_once('\n').unwrap())
 }
 
-fn is_installed(program: &str) -> bool {
-    let probe =
-        Command::new("sh").args(["-c", &format!("command -v {program}")]).stdout(Stdio::null()).status();
-    probe.unwrap().success()
-}
-
 #[test]
 fn examples_print_what_they_say() {
     let server = TestServer::start(&[]);
@@ -38,8 +32,7 @@ fn examples_print_what_they_say() {
     let mut count = 0;
     for (command, expected) in blocks(&readme, "console").into_iter().flat_map(examples) {
         let peer = ["nc", "ncat", "socat"].into_iter().find(|peer| command.contains(&format!("| {peer} ")));
-        if let Some(peer) = peer.filter(|peer| !is_installed(peer)) {
-            skipped(format_args!("no {peer}"));
+        if peer.is_some_and(|peer| if peer == "nc" { is_openbsd_nc_missing() } else { is_missing(peer) }) {
             continue;
         }
         // The server of this test has a port of its own.
@@ -58,8 +51,7 @@ fn examples_print_what_they_say() {
 
 #[test]
 fn the_python_example_prints_what_it_says() {
-    if !is_installed("python3") {
-        skipped("no python3");
+    if is_missing("python3") {
         return;
     }
     let server = TestServer::start(&[]);
@@ -117,8 +109,7 @@ fn the_commands_of_the_readme_are_those_that_are_checked() {
 
 #[test]
 fn the_picture_is_what_a_run_gives() {
-    if !is_installed("python3") {
-        skipped("no python3");
+    if is_missing("python3") {
         return;
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{Client, Connect, DEADLINE, TestServer, capchat, eventually, skipped};
+use crate::support::{
+    Client, Connect, DEADLINE, TestServer, capchat, eventually, raise_descriptor_limit, skipped,
+};
 
 /// The end of a run of `capchat serve` that was to fail: its status and its errors.
 fn failure(arguments: &[&str]) -> (Option<i32>, String) {
@@ -538,6 +540,7 @@ fn what_was_received_before_the_signal_is_answered() {
 
 #[test]
 fn those_who_had_connected_before_the_signal_are_answered() {
+    raise_descriptor_limit();
     let mut server = TestServer::start(&["-q", "--max-clients", "10"]);
     // Nobody is accepted while the server is stopped.
     server.send_signal(Signal::STOP);

@@ -1,5 +1,6 @@
 //! Runs capchat as its users do. Every wait for it has a deadline, and none is for a fixed time.
 
+use std::env;
 use std::fmt::Display;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -8,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process, setrlimit};
 
 /// How long anything may take before its test fails.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
@@ -29,6 +30,36 @@ pub(crate) fn tell(text: impl Display) {
 /// Says that a test, or a part of one, is not done here.
 pub(crate) fn skipped(reason: impl Display) {
     tell(format_args!("skipped: {reason}"));
+}
+
+/// Whether a program is not there; says so.
+pub(crate) fn is_missing(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let is_missing = !env::split_paths(&path).any(|folder| folder.join(program).is_file());
+    if is_missing {
+        skipped(format_args!("no {program}"));
+    }
+    is_missing
+}
+
+/// Whether `nc` is not the one that has `-N` and `-U`; says so.
+pub(crate) fn is_openbsd_nc_missing() -> bool {
+    if is_missing("nc") {
+        return true;
+    }
+    let help = Command::new("nc").arg("-h").output().unwrap();
+    let is_missing = !String::from_utf8_lossy(&help.stderr).contains("OpenBSD");
+    if is_missing {
+        skipped("nc is not OpenBSD's");
+    }
+    is_missing
+}
+
+/// Lets this process have as many descriptors as the system allows it, and says how many.
+pub(crate) fn raise_descriptor_limit() -> u64 {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }).unwrap();
+    maximum.unwrap_or(u64::MAX)
 }
 
 /// Waits until `condition` gives something.
