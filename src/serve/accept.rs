@@ -100,7 +100,8 @@ impl Acceptor {
     fn welcome(&mut self, stream: Stream, peer: Peer) {
         self.starved = false;
         let place = self.clients.enter();
-        let connection = Connection::new(stream, peer, self.limits, self.stopping.clone(), self.log.clone());
+        let mut connection =
+            Connection::new(stream, peer, self.limits, self.stopping.clone(), self.log.clone());
         tokio::spawn(async move {
             connection.run().await;
             drop(place);

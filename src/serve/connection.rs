@@ -108,8 +108,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Serves the client until the connection is closed.
-    pub(super) async fn run(mut self) {
+    /// Serves the client until the connection is closed. (By reference: by value, the task that waits here
+    /// would hold the connection twice.)
+    pub(super) async fn run(&mut self) {
         self.log.tell(&Event::Connected { client: self.peer });
         let ending = self.converse().await;
         let reason = match &ending {
