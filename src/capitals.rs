@@ -206,6 +206,9 @@ fn change(previous: u8, byte: u8, next: u8) -> u8 {
     is(within(b'a', b'z'), -0x20)
         // U+00E0 to U+00FE, but for the division sign.
         | is((previous == 0xc3) & within(0xa0, 0xbe) & (byte != 0xb7), -0x20)
+        // ÿ, whose first byte changes, too.
+        | is((previous == 0xc3) & (byte == 0xbf), -7)
+        | is((byte == 0xc3) & (next == 0xbf), 2)
         // Latin Extended-A: capitals and small letters take turns.
         | is((previous == 0xc4) & is_odd & (within(0x80, 0xaf) | within(0xb2, 0xb7)), -1)
         | is((previous == 0xc4) & !is_odd & within(0xb9, 0xbe), -1)
@@ -232,9 +235,9 @@ fn change(previous: u8, byte: u8, next: u8) -> u8 {
 fn is_special(byte: u8, next: u8) -> bool {
     let within = |first: u8, last: u8| byte.wrapping_sub(first) <= last - first;
     let is_special =
-        // µ; ß, ÿ; ı; U+0140, U+0149, ſ: their capitals lie in another block, or are more than one.
+        // µ; ß; ı; U+0140, U+0149, ſ: their capitals lie in another block, or are more than one.
         (byte == 0xc2) & (next == 0xb5)
-        | (byte == 0xc3) & ((next == 0x9f) | (next == 0xbf))
+        | (byte == 0xc3) & (next == 0x9f)
         | (byte == 0xc4) & (next == 0xb1)
         | (byte == 0xc5) & ((next == 0x80) | (next == 0x89) | (next == 0xbf))
         // Latin Extended-B to the modifier letters; U+0340 to the first half of Greek.

@@ -1,0 +1,181 @@
+//! The ways in which a server is loaded, and the rounds in which the servers take turns.
+
+use std::io;
+use std::time::Duration;
+
+use crate::generator;
+use crate::processors::Processors;
+use crate::results::{Figure, Table, Unit};
+use crate::servers::{Kind, Server};
+use crate::text::Text;
+
+/// One way to load a server.
+pub(crate) enum Mode {
+    /// So many connections send a line each, wait for its reply, and send the next.
+    RequestReply(usize),
+    /// So many connections send short lines without waiting.
+    Pipelined(usize),
+    /// One connection sends a text without waiting.
+    Bulk(Text),
+    /// One connection sends lines of so many bytes without waiting.
+    Lines(usize),
+    /// One connection after the other, for one line each.
+    Churn,
+    /// So many connections that are open and silent.
+    Idle(usize),
+}
+
+/// How much is measured.
+#[derive(Clone, Copy)]
+pub(crate) struct Scale {
+    pub(crate) rounds: usize,
+    /// How long request and reply go on.
+    pub(crate) time: Duration,
+    /// How long anything else may take at most.
+    pub(crate) limit: Duration,
+    /// How much is sent where nothing waits.
+    pub(crate) bytes: usize,
+    pub(crate) churn: u32,
+}
+
+impl Mode {
+    /// Every mode that compares the servers.
+    pub(crate) fn all() -> Vec<Self> {
+        let mut modes: Vec<Self> = [1, 50, 1000].map(Self::RequestReply).into();
+        modes.extend([1, 8].map(Self::Pipelined));
+        modes.extend(Text::all().map(Self::Bulk));
+        modes.extend([Self::Churn, Self::Idle(10_000)]);
+        modes
+    }
+
+    /// How cost grows with clients, and with the length of a message.
+    pub(crate) fn growth() -> Vec<Self> {
+        let mut modes: Vec<Self> = [1, 10, 100, 1000, 10_000].map(Self::RequestReply).into();
+        modes.extend([1, 10, 100, 1000, 10_000, 100_000, 1 << 20].map(Self::Lines));
+        modes
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::RequestReply(clients) => format!("request and reply, {clients}"),
+            Self::Pipelined(clients) => format!("pipelined, {clients}"),
+            Self::Bulk(text) => format!("bulk, {}", text.name),
+            Self::Lines(length) => format!("messages of {length} B"),
+            Self::Churn => "churn".into(),
+            Self::Idle(clients) => format!("idle, {clients}"),
+        }
+    }
+
+    /// How many clients a server must serve at once.
+    fn clients(&self) -> usize {
+        match *self {
+            Self::RequestReply(clients) | Self::Pipelined(clients) | Self::Idle(clients) => clients,
+            Self::Bulk(_) | Self::Lines(_) | Self::Churn => 1,
+        }
+    }
+
+    /// Whether it sends without waiting for replies.
+    fn streams(&self) -> bool {
+        matches!(self, Self::Pipelined(_) | Self::Bulk(_) | Self::Lines(_))
+    }
+
+    fn measure(&self, kind: &Kind, server: &Server, scale: Scale) -> io::Result<Vec<Figure>> {
+        let address = server.address;
+        let megabytes = |connections: usize, text: &Text| {
+            let total = scale.bytes / connections;
+            let rate = generator::stream(address, connections, &text.bytes, kind.answer, total, scale.limit)?;
+            Ok(vec![Figure::new(self.name(), Unit::MegabytesPerSecond, rate / 1e6)])
+        };
+        match self {
+            Self::RequestReply(connections) => {
+                let result = generator::request_reply(address, *connections, scale.time, kind.answer)?;
+                let microseconds = |name, value: Duration| {
+                    let name = format!("{}, {name}", self.name());
+                    Figure::new(name, Unit::Microseconds, value.as_secs_f64() * 1e6)
+                };
+                Ok(vec![
+                    Figure::new(self.name(), Unit::PerSecond, result.per_second),
+                    microseconds("p50", result.p50),
+                    microseconds("p99", result.p99),
+                ])
+            }
+            Self::Pipelined(connections) => megabytes(*connections, &Text::pipeline()),
+            Self::Bulk(text) => megabytes(1, text),
+            Self::Lines(length) => megabytes(1, &Text::of_length(*length)),
+            Self::Churn => {
+                let rate = generator::churn(address, scale.churn, kind.answer, scale.limit)?;
+                Ok(vec![Figure::new(self.name(), Unit::PerSecond, rate)])
+            }
+            Self::Idle(connections) => {
+                let before = server.memory()?;
+                let (time, streams) = generator::open(address, *connections, kind.answer)?;
+                #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+                let each = server.memory()?.saturating_sub(before) as f64 / streams.len() as f64;
+                Ok(vec![
+                    Figure::new(format!("open {connections}"), Unit::Milliseconds, time.as_secs_f64() * 1e3),
+                    Figure::new(format!("{}, memory each", self.name()), Unit::Bytes, each),
+                ])
+            }
+        }
+    }
+}
+
+/// A server, and how much of it is measured.
+pub(crate) struct Subject {
+    pub(crate) kind: Kind,
+    pub(crate) scale: Scale,
+}
+
+/// Measures each mode, in rounds in which each server is started anew. A server that fails in a mode is left
+/// out of the rest of it; one that locks up when it is not waited for, out of all modes that do not wait.
+pub(crate) fn measure(
+    title: &'static str,
+    modes: &[Mode],
+    subjects: &[Subject],
+    processors: &Processors,
+) -> Table {
+    let mut table = Table::new(title, subjects.iter().map(|subject| subject.kind.name).collect());
+    let rounds = subjects.iter().map(|subject| subject.scale.rounds).max().unwrap_or_default();
+    let mut locks_up: Vec<Option<String>> = vec![None; subjects.len()];
+    for mode in modes {
+        let mut out = vec![false; subjects.len()];
+        for (index, subject) in subjects.iter().enumerate() {
+            if mode.clients() > subject.kind.clients {
+                let why = match subject.kind.clients {
+                    1 => "serves one client at a time".into(),
+                    clients => format!("a process for each client, at most {clients} here"),
+                };
+                table.note(index, &mode.name(), &why);
+                out[index] = true;
+            } else if let Some(why) = locks_up[index].as_ref().filter(|_| mode.streams()) {
+                table.note(index, &mode.name(), why);
+                out[index] = true;
+            }
+        }
+        for round in 0..rounds {
+            let mut order: Vec<usize> = (0..subjects.len()).collect();
+            if round % 2 == 1 {
+                // So that none always follows the same.
+                order.reverse();
+            }
+            for index in order {
+                let Subject { kind, scale } = &subjects[index];
+                if out[index] || round >= scale.rounds {
+                    continue;
+                }
+                let figures = kind.start(processors).and_then(|server| mode.measure(kind, &server, *scale));
+                match figures {
+                    Ok(figures) => figures.into_iter().for_each(|figure| table.record(round, index, figure)),
+                    Err(error) => {
+                        table.note(index, &mode.name(), &error.to_string());
+                        out[index] = true;
+                        if mode.streams() && error.kind() == io::ErrorKind::TimedOut {
+                            locks_up[index] = Some(error.to_string());
+                        }
+                    }
+                }
+            }
+        }
+    }
+    table
+}
