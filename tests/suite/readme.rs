@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::{env, fs};
 
+use capchat::failure::Status;
 use clap::CommandFactory;
 
 use crate::support::{TestServer, is_missing, is_openbsd_nc_missing};
@@ -82,7 +83,36 @@ fn the_script_with_a_free_port_works() {
 }
 
 #[test]
-fn every_option_and_status_is_named() {
+fn every_exit_status_is_explained() {
+    let page = |name: &str| {
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/{name}.1"))).unwrap()
+    };
+    let readme = readme();
+    let table = readme.split("## Exit status").nth(1).unwrap().split("\n## ").next().unwrap();
+    for status in [
+        Status::Success,
+        Status::Failure,
+        Status::Usage,
+        Status::Mismatch,
+        Status::TimedOut,
+        Status::Interrupted,
+        Status::Terminated,
+    ] {
+        let number = status as u8;
+        assert!(table.contains(&format!("| {number} |")), "{status:?} in the README");
+        for name in ["capchat", "capchat-connect"] {
+            assert!(page(name).contains(&format!(".It {number}\n")), "{status:?} in {name}(1)");
+        }
+    }
+    for name in ["capchat", "capchat-serve", "capchat-connect"] {
+        for section in ["EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"] {
+            assert!(page(name).contains(&format!(".Sh {section}\n")), "{section} in {name}(1)");
+        }
+    }
+}
+
+#[test]
+fn every_option_is_named() {
     let readme = readme();
     let mut cli = capchat::cli::Cli::command();
     cli.build();
