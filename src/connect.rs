@@ -18,6 +18,7 @@ mod pipe;
 mod piped;
 mod reply;
 mod screen;
+mod session;
 mod stdio;
 mod suspend;
 
