@@ -41,7 +41,7 @@ pub(super) struct Conversation {
     is_blocked: bool,
     /// Whether bytes were handed over whose sending was not told yet.
     is_sent_due: bool,
-    /// Whether the last thing that happened was that bytes were sent.
+    /// Whether bytes were sent and none have been received since.
     is_reply_owed: bool,
     sent: u64,
     received: u64,
@@ -90,9 +90,9 @@ impl Conversation {
         self.received
     }
 
-    /// Whether the next bytes can be taken: the last ones are sent, and this side is open.
+    /// Whether the next bytes can be taken: this side is open, and [`Event::Sent`] was told of the last ones.
     pub(super) fn wants_input(&self) -> bool {
-        matches!(self.output, Output::Open) && !self.is_sending()
+        matches!(self.output, Output::Open) && !self.is_sent_due
     }
 
     /// Whether bytes are left that the kernel has not taken, and perhaps never will.

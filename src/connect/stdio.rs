@@ -2,10 +2,10 @@
 //! them.
 //!
 //! What is there at once is read, and a few bytes that fit at once are written, on the spot: a short run
-//! needs no thread. (It relies on nobody else reading the same pipe at the same time.) For all else each stream has a thread that blocks. Buffers go round between it and the
-//! main flow, and are neither copied nor allocated anew. The descriptors are used as they are, without the
-//! standard library's buffers around them, and may be non-blocking: whoever shares them may have made them
-//! so.
+//! needs no thread. (It relies on nobody else reading the same pipe at the same time.) For all else each
+//! stream has a thread that blocks. Buffers go round between it and the main flow, and are neither copied nor
+//! allocated anew. The descriptors are used as they are, without the standard library's buffers around them,
+//! and may be non-blocking: whoever shares them may have made them so.
 
 use std::collections::VecDeque;
 use std::future::pending;

@@ -114,11 +114,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.log.tell(&Event::Connected { client: self.peer });
         let ending = self.converse().await;
         let reason = match &ending {
-            Ok(Ending::ClientEnd) => "closed by the client".to_owned(),
-            Ok(Ending::CloseWord) => "asked to close".to_owned(),
-            Ok(Ending::Idle) => "idle for too long".to_owned(),
-            Ok(Ending::Stopped) => "server stopped".to_owned(),
-            Err(error) => error.to_string(),
+            Ok(Ending::ClientEnd) => "closed by the client".into(),
+            Ok(Ending::CloseWord) => "asked to close".into(),
+            Ok(Ending::Idle) => "idle for too long".into(),
+            Ok(Ending::Stopped) => "server stopped".into(),
+            Err(error) => error.to_string().into(),
         };
         let in_order = match ending {
             Ok(ending) => self.close(&ending).await.is_ok(),

@@ -3,6 +3,7 @@
 //! A thread of its own writes the lines, behind a bounded queue: a reader that is slow or dead costs lines,
 //! which are counted, and never holds up a client.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io::Write;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ pub(super) enum Event {
     },
     Disconnected {
         client: Peer,
-        reason: String,
+        reason: Cow<'static, str>,
         /// Whether the client saw an end of stream, or can have, and not a reset.
         in_order: bool,
         messages: u64,

@@ -471,6 +471,21 @@ fn chunks_that_become_nothing_stop_nothing() {
 }
 
 #[test]
+fn many_chunks_that_become_nothing_in_a_row_stop_nothing() {
+    for _ in 0..5 {
+        let mut client = Connect::to(&echo_server()).args(&["--eol", "none"]).start();
+        for _ in 0..2000 {
+            client.stdin.write_all(b"\n").unwrap();
+            thread::yield_now();
+        }
+        client.stdin.write_all(b"hello\n").unwrap();
+        let mut received = vec![0; 5];
+        client.stdout.read_exact(&mut received).unwrap();
+        assert_eq!(received, b"hello");
+    }
+}
+
+#[test]
 fn lockstep_passes_over_lines_that_become_nothing() {
     let (address, messages) = recv_server();
     let run = Connect::to(&address).args(&["--lockstep", "--eol", "none"]).stdin("one\n\n\ntwo\n").run();
