@@ -2,7 +2,8 @@
 //!
 //! The program is `main.rs`; this library holds its parts, so that tests and benchmarks can reach them. It
 //! promises no stable interface. Imports point down: `serve` and `connect` never import each other, both
-//! stand on `transport`, and `message` and `capitals` at the bottom know nothing of sockets.
+//! stand on `transport`, and `transcript`, `message` and
+//! `capitals` at the bottom know nothing of sockets.
 
 pub mod capitals;
 pub mod cli;
@@ -13,4 +14,5 @@ pub mod failure;
 pub mod message;
 pub mod output;
 pub mod serve;
+pub mod transcript;
 pub mod transport;

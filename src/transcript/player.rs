@@ -1,0 +1,602 @@
+//! Plays one side of a transcript: the client's when a server is checked, the server's as a mock.
+//!
+//! One rule holds for both: an item of our own side is sent only after every item of the other side above it
+//! has matched. What has come is kept until its item's turn, so no verdict depends on how it was cut, and none
+//! on time but through a limit, [`Item::Quiet`], or an end that the transcript does not say.
+//!
+//! The player has no socket and no clock: it is told what comes, how much was sent and what time it is, and
+//! [`Player::advance`] says what to do next. Times are counted from any moment that stays the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::format::{Entry, Item, Side, Transcript};
+use super::stream::{End, Received};
+
+/// How long it must be quiet before what has come of a line counts as all that comes of it, once it is clear
+/// that it is not the expected one.
+const REST_OF_LINE: Duration = Duration::from_millis(500);
+
+/// How long a server may still say something where the transcript does not tell how it ends.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// How long it must be quiet, in an update, before the server has said all of its turn.
+const SETTLE: Duration = Duration::from_millis(100);
+
+/// How much longer than it says a played silence is: the other side may begin to count later.
+const QUIET_MARGIN: Duration = Duration::from_millis(50);
+
+/// How long a line may be that a pattern is waiting for, and how much is kept for a later item, in bytes.
+const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+/// What to do next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Send these bytes behind all earlier ones, and read at the same time.
+    Send(Vec<u8>),
+    /// End this side once all is sent.
+    End,
+    /// Reset the connection once all is acknowledged.
+    Reset,
+    /// Wait until something comes or is sent, or until this time, where there is one.
+    Wait(Option<Duration>),
+    /// It is over.
+    Done(Verdict),
+}
+
+/// How it went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The other side followed the transcript; or, in an update, has said all that there is to know.
+    Followed,
+    /// It did not.
+    Diverged(Divergence),
+}
+
+/// Where and how the other side left the transcript.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// In a word.
+    pub headline: Headline,
+    /// The item that was waited for, by its index; the number of items for the end of the transcript.
+    pub index: usize,
+    /// The line of our side's last item.
+    pub last_sent: Option<usize>,
+    /// What came instead: the rest of its first line.
+    pub received: Vec<u8>,
+    /// The end of the stream, where that is what came.
+    pub end: Option<End>,
+    /// The time within which nothing more came, where that is what is wrong.
+    pub limit: Option<Duration>,
+}
+
+/// What is wrong, in a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Headline {
+    /// Something else came.
+    Differs,
+    /// Nothing came, or not all of it.
+    Missing,
+    /// Something came where nothing should have.
+    Unexpected,
+    /// The end came where something else should have.
+    ClosedEarly,
+    /// The end did not come.
+    NoEnd,
+    /// The connection was reset.
+    Reset,
+}
+
+/// What the server said between two items of the client's, in an update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Turn {
+    /// The server's items there: from the first of these indices, up to the second.
+    pub items: (usize, usize),
+    /// Whether they matched what was said.
+    pub matched: bool,
+    /// What was said.
+    pub received: Vec<u8>,
+    /// How the stream ended, where it did.
+    pub end: Option<End>,
+    /// Whether an earlier `S ...` still takes what comes first.
+    pub skips_first: bool,
+}
+
+impl Default for Turn {
+    fn default() -> Self {
+        Self { items: (0, 0), matched: true, received: Vec::new(), end: None, skips_first: false }
+    }
+}
+
+/// What the player makes of its transcript.
+#[derive(Debug)]
+enum Goal {
+    /// Find where the other side leaves it.
+    Follow,
+    /// Learn what the server says now.
+    Update {
+        turns: Vec<Turn>,
+        /// What is being said.
+        turn: Turn,
+        /// Whether it is the client's turn.
+        is_over: bool,
+        is_broken: bool,
+    },
+}
+
+/// The player.
+#[derive(Debug)]
+pub struct Player {
+    transcript: Arc<Transcript>,
+    own: Side,
+    goal: Goal,
+    cursor: usize,
+    received: Received,
+    /// Whether lines are passed over until the next item of the other side matches.
+    is_skipping: bool,
+    /// How much longer the next item may take.
+    allowance: Duration,
+    /// When something was last sent, or matched.
+    since: Duration,
+    last_received: Duration,
+    /// Bytes that are to be sent and are not yet.
+    unsent: usize,
+    last_sent_line: Option<usize>,
+    has_ended: bool,
+    /// When the pause that the cursor stands at began.
+    pause: Option<Duration>,
+    /// When the last item was behind us.
+    finished: Option<Duration>,
+    /// What went wrong, while the rest of the line is read.
+    divergence: Option<Divergence>,
+}
+
+/// What an item says to what has come.
+enum Match {
+    /// It matches so many bytes.
+    Whole(usize),
+    /// More may make it match.
+    Open,
+    /// It does not match.
+    No,
+}
+
+impl Player {
+    /// Plays the side `own`.
+    #[must_use]
+    pub fn new(transcript: Arc<Transcript>, own: Side) -> Self {
+        Self {
+            transcript,
+            own,
+            goal: Goal::Follow,
+            cursor: 0,
+            received: Received::default(),
+            is_skipping: false,
+            allowance: Duration::ZERO,
+            since: Duration::ZERO,
+            last_received: Duration::ZERO,
+            unsent: 0,
+            last_sent_line: None,
+            has_ended: false,
+            pause: None,
+            finished: None,
+            divergence: None,
+        }
+    }
+
+    /// Plays the client's side to learn what the server says now.
+    #[must_use]
+    pub fn for_update(transcript: Arc<Transcript>) -> Self {
+        let turn = Turn::default();
+        let goal = Goal::Update { turns: Vec::new(), turn, is_over: false, is_broken: false };
+        Self { goal, ..Self::new(transcript, Side::Client) }
+    }
+
+    /// Takes what the other side says.
+    pub fn receive(&mut self, bytes: &[u8], now: Duration) {
+        self.last_received = now;
+        self.received.extend(bytes);
+        if let Goal::Update { turn, .. } = &mut self.goal {
+            turn.received.extend_from_slice(bytes);
+        }
+    }
+
+    /// Takes the end of what the other side says.
+    pub fn end(&mut self, end: End, now: Duration) {
+        self.last_received = now;
+        self.received.end.get_or_insert(end);
+        if let Goal::Update { turn, .. } = &mut self.goal {
+            turn.end = self.received.end;
+        }
+    }
+
+    /// Takes note that so many bytes were sent.
+    pub fn sent(&mut self, bytes: usize, now: Duration) {
+        self.unsent -= bytes;
+        self.since = now;
+    }
+
+    /// Whether more can be taken in. Otherwise much has come that no item asks for yet.
+    #[must_use]
+    pub fn wants_bytes(&self) -> bool {
+        self.received.bytes().len() < LONGEST_LINE
+    }
+
+    /// What the server said, in an update, turn by turn.
+    #[must_use]
+    pub fn into_turns(self) -> Vec<Turn> {
+        match self.goal {
+            Goal::Follow => Vec::new(),
+            Goal::Update { turns, .. } => turns,
+        }
+    }
+
+    /// How many items there are, and how many of them are done.
+    #[must_use]
+    pub fn progress(&self) -> (usize, usize) {
+        (self.transcript.entries.len(), self.cursor)
+    }
+
+    /// Says what to do next. Each step but waiting changes what the next one is.
+    pub fn advance(&mut self, now: Duration) -> Step {
+        loop {
+            let step = if self.divergence.is_some() {
+                self.read_rest(now)
+            } else if self.is_turn_broken() {
+                self.settle(now)
+            } else {
+                self.play(now)
+            };
+            if let Some(step) = step {
+                return step;
+            }
+        }
+    }
+
+    /// Plays the item at the cursor. Nothing where there is another one to be played now.
+    fn play(&mut self, now: Duration) -> Option<Step> {
+        let transcript = Arc::clone(&self.transcript);
+        let Some(Entry { item, .. }) = transcript.entries.get(self.cursor) else {
+            return self.finish(now);
+        };
+        let is_own = item.side() == self.own;
+        if is_own {
+            // In an update, the server's turn is over first.
+            if let Some(step) = self.end_turn(now) {
+                return Some(step);
+            }
+        } else {
+            self.begin_turn();
+        }
+        match item {
+            Item::Literal(..) | Item::End(_) | Item::Reset if is_own => Some(self.speak(&transcript, now)),
+            Item::Wait(_, time) if is_own => self.pause(*time, now),
+            Item::Quiet(time) if is_own => self.pause(*time + QUIET_MARGIN, now),
+            Item::Wait(_, time) => {
+                self.allowance += *time;
+                self.pass();
+                None
+            }
+            Item::Any => {
+                self.is_skipping = true;
+                self.pass();
+                None
+            }
+            Item::Quiet(time) => self.expect_silence(*time, now),
+            Item::End(_) => self.expect_end(End::Eof, Headline::NoEnd, now),
+            Item::Reset => self.expect_end(End::Reset, Headline::Missing, now),
+            Item::Literal(..) | Item::Pattern(..) => self.expect(item, now),
+        }
+    }
+
+    /// Sends the items of our side that are next to each other.
+    fn speak(&mut self, transcript: &Transcript, now: Duration) -> Step {
+        self.since = now;
+        let mut bytes = Vec::new();
+        while let Some(entry) = transcript.entries.get(self.cursor) {
+            match &entry.item {
+                Item::Literal(side, literal) if *side == self.own => bytes.extend_from_slice(literal),
+                Item::End(side) if *side == self.own && bytes.is_empty() => {
+                    self.has_ended = true;
+                    self.last_sent_line = Some(entry.line);
+                    self.pass();
+                    return Step::End;
+                }
+                Item::Reset if self.own == Side::Server && bytes.is_empty() => {
+                    self.has_ended = true;
+                    self.pass();
+                    return Step::Reset;
+                }
+                _ => break,
+            }
+            self.last_sent_line = Some(entry.line);
+            self.pass();
+        }
+        self.unsent += bytes.len();
+        Step::Send(bytes)
+    }
+
+    fn pause(&mut self, time: Duration, now: Duration) -> Option<Step> {
+        let until = *self.pause.get_or_insert(now) + time;
+        if now < until {
+            return Some(Step::Wait(Some(until)));
+        }
+        self.since = now;
+        self.pass();
+        None
+    }
+
+    /// Waits until it has been quiet for `time`.
+    fn expect_silence(&mut self, time: Duration, now: Duration) -> Option<Step> {
+        let mut begin = *self.pause.get_or_insert(now);
+        if self.is_skipping {
+            self.received.take(self.received.bytes().len());
+            begin = begin.max(self.last_received);
+        } else if !self.received.bytes().is_empty() {
+            return self.diverge(Headline::Unexpected, now);
+        }
+        if now < begin + time && self.received.end.is_none() {
+            return Some(Step::Wait(Some(begin + time)));
+        }
+        self.matched(0, now);
+        None
+    }
+
+    fn expect_end(&mut self, end: End, missing: Headline, now: Duration) -> Option<Step> {
+        if self.is_skipping {
+            self.received.take(self.received.bytes().len());
+        }
+        if !self.received.bytes().is_empty() {
+            return self.diverge(Headline::Unexpected, now);
+        }
+        match self.received.end {
+            None => self.wait_for(missing, now),
+            Some(is) if is == end => {
+                self.matched(0, now);
+                None
+            }
+            Some(End::Reset) => self.diverge(Headline::Reset, now),
+            Some(End::Eof) => self.diverge(Headline::Differs, now),
+        }
+    }
+
+    /// Waits for a line of the other side.
+    fn expect(&mut self, item: &Item, now: Duration) -> Option<Step> {
+        loop {
+            let bytes = self.received.bytes();
+            match self.compare(item, bytes) {
+                Match::Whole(length) => {
+                    self.matched(length, now);
+                    return None;
+                }
+                Match::No if self.is_skipping => match memchr::memchr(b'\n', bytes) {
+                    Some(line_feed) => self.received.take(line_feed + 1),
+                    None if self.received.end.is_some() || bytes.len() > LONGEST_LINE => break,
+                    None => return self.wait_for(Headline::Missing, now),
+                },
+                Match::No => return self.diverge(Headline::Differs, now),
+                Match::Open if self.received.end.is_some() => break,
+                Match::Open => return self.wait_for(Headline::Missing, now),
+            }
+        }
+        let headline = match self.received.end {
+            Some(End::Reset) => Headline::Reset,
+            Some(End::Eof) => Headline::ClosedEarly,
+            None => Headline::Differs,
+        };
+        self.diverge(headline, now)
+    }
+
+    fn compare(&self, item: &Item, bytes: &[u8]) -> Match {
+        match item {
+            Item::Literal(_, literal) if bytes.starts_with(literal) => Match::Whole(literal.len()),
+            Item::Literal(_, literal) if literal.starts_with(bytes) => Match::Open,
+            Item::Pattern(_, pattern) => match memchr::memchr(b'\n', bytes) {
+                Some(line_feed) => match bytes[..=line_feed].strip_suffix(self.transcript.eol.bytes()) {
+                    Some(line) if pattern.matches(line) => Match::Whole(line_feed + 1),
+                    _ => Match::No,
+                },
+                None if bytes.len() >= LONGEST_LINE => Match::No,
+                // The end of the stream ends a line, where there is one.
+                None if self.received.end.is_none() || bytes.is_empty() => Match::Open,
+                None if pattern.matches(bytes) => Match::Whole(bytes.len()),
+                None => Match::No,
+            },
+            _ => Match::No,
+        }
+    }
+
+    /// Waits for what has not come, as long as the transcript lets it take. A mock waits for its client for
+    /// ever.
+    fn wait_for(&mut self, missing: Headline, now: Duration) -> Option<Step> {
+        if self.own == Side::Server {
+            return Some(Step::Wait(None));
+        }
+        let limit = self.transcript.timeout + self.allowance;
+        if now < self.since + limit {
+            return Some(Step::Wait(Some(self.since + limit)));
+        }
+        self.diverge(missing, now);
+        // What has come of the line has had its time.
+        let divergence = self.divergence.take()?;
+        let received = self.received.bytes().to_vec();
+        Some(Step::Done(Verdict::Diverged(Divergence { received, limit: Some(limit), ..divergence })))
+    }
+
+    /// Behind the last item: nothing more may come.
+    fn finish(&mut self, now: Duration) -> Option<Step> {
+        self.begin_turn();
+        if self.is_skipping {
+            self.received.take(self.received.bytes().len());
+        }
+        if !self.received.bytes().is_empty() && matches!(self.goal, Goal::Follow) {
+            return self.diverge(Headline::Unexpected, now);
+        }
+        let other = self.own.other();
+        let is_end_known = self.transcript.entries.iter().any(|entry| {
+            matches!(entry.item, Item::Reset) || matches!(entry.item, Item::End(side) if side == other)
+        });
+        let finished = *self.finished.get_or_insert(now);
+        if self.unsent > 0
+            && self.received.end != Some(End::Reset)
+            && now < finished + self.transcript.timeout
+        {
+            return Some(Step::Wait(Some(finished + self.transcript.timeout)));
+        }
+        if is_end_known {
+            return self.end_turn(now).or(Some(Step::Done(Verdict::Followed)));
+        }
+        match self.received.end {
+            Some(End::Reset) if self.own == Side::Client => return self.diverge(Headline::Reset, now),
+            Some(_) => {}
+            // A mock's client ends first, unless the mock has.
+            None if self.own == Side::Server => return Some(Step::Wait(None)),
+            None if !self.has_ended => {
+                self.has_ended = true;
+                self.finished = Some(now);
+                return Some(Step::End);
+            }
+            None if now < finished + GRACE => return Some(Step::Wait(Some(finished + GRACE))),
+            None => {}
+        }
+        self.end_turn(now).or(Some(Step::Done(Verdict::Followed)))
+    }
+
+    /// Takes what the item at the cursor has matched.
+    fn matched(&mut self, length: usize, now: Duration) {
+        self.received.take(length);
+        self.is_skipping = false;
+        self.allowance = Duration::ZERO;
+        self.since = now;
+        self.pass();
+    }
+
+    fn pass(&mut self) {
+        self.cursor += 1;
+        self.pause = None;
+    }
+
+    /// Notes what went wrong. In an update that only means that the turn is another one now.
+    fn diverge(&mut self, headline: Headline, now: Duration) -> Option<Step> {
+        if let Goal::Update { turn, is_broken, .. } = &mut self.goal {
+            let is_nothing = turn.received.is_empty() && turn.end.is_none();
+            if !(is_nothing && headline == Headline::Missing) {
+                turn.matched = false;
+                *is_broken = self.cursor < self.transcript.entries.len();
+                return None;
+            }
+        }
+        // The rest of the line has its time from now on.
+        self.last_received = now;
+        self.divergence = Some(self.divergence_here(headline));
+        None
+    }
+
+    fn divergence_here(&self, headline: Headline) -> Divergence {
+        Divergence {
+            headline,
+            index: self.cursor,
+            last_sent: self.last_sent_line,
+            received: Vec::new(),
+            end: None,
+            limit: None,
+        }
+    }
+
+    /// Reads the rest of the line that is wrong, so that it can be shown whole.
+    fn read_rest(&mut self, now: Duration) -> Option<Step> {
+        let bytes = self.received.bytes();
+        let divergence = self.divergence.as_mut()?;
+        let at = match self.transcript.entries.get(divergence.index).map(|entry| &entry.item) {
+            Some(Item::Literal(_, literal)) => literal.iter().zip(bytes).take_while(|(a, b)| a == b).count(),
+            _ => 0,
+        };
+        let line_feed = memchr::memchr(b'\n', &bytes[at.min(bytes.len())..]).map(|found| at + found);
+        let is_about_bytes = matches!(divergence.headline, Headline::Differs | Headline::Unexpected);
+        let is_whole = line_feed.is_some()
+            || self.received.end.is_some()
+            || !is_about_bytes
+            || bytes.len() >= LONGEST_LINE
+            || now >= self.last_received + REST_OF_LINE;
+        if !is_whole {
+            return Some(Step::Wait(Some(self.last_received + REST_OF_LINE)));
+        }
+        let mut divergence = self.divergence.take()?;
+        divergence.received = bytes[..line_feed.map_or(bytes.len(), |end| end + 1)].to_vec();
+        if !is_about_bytes || divergence.received.is_empty() {
+            divergence.end = self.received.end;
+        }
+        Some(Step::Done(Verdict::Diverged(divergence)))
+    }
+}
+
+/// The server's turns, in an update: each is what the server says between two items of the client's.
+impl Player {
+    /// Whether the server has said something else in this turn, so that no item is waited for any more.
+    fn is_turn_broken(&self) -> bool {
+        matches!(&self.goal, Goal::Update { is_broken: true, .. })
+    }
+
+    fn begin_turn(&mut self) {
+        if let Goal::Update { turn, is_over, .. } = &mut self.goal
+            && *is_over
+        {
+            *is_over = false;
+            turn.items.0 = self.cursor;
+            turn.skips_first = self.is_skipping;
+        }
+    }
+
+    /// Ends the server's turn where one has begun: waits until it has said all.
+    fn end_turn(&mut self, now: Duration) -> Option<Step> {
+        let Goal::Update { turns, turn, is_over, .. } = &mut self.goal else {
+            return None;
+        };
+        if *is_over {
+            return None;
+        }
+        let quiet_at = self.last_received.max(self.since) + SETTLE;
+        if now < quiet_at && self.received.end.is_none() {
+            return Some(Step::Wait(Some(quiet_at)));
+        }
+        let left = self.received.bytes().len();
+        if left > 0 && !self.is_skipping {
+            turn.matched = false;
+        }
+        self.received.take(left);
+        *is_over = true;
+        turn.items.1 = self.cursor;
+        let next = Turn { end: turn.end, ..Turn::default() };
+        turns.push(std::mem::replace(turn, next));
+        None
+    }
+
+    /// Waits until the server has said all of a turn that is not what it was, and goes on with the client's.
+    fn settle(&mut self, now: Duration) -> Option<Step> {
+        let quiet_at = self.last_received.max(self.since) + SETTLE;
+        if now < quiet_at && self.received.end.is_none() {
+            return Some(Step::Wait(Some(quiet_at)));
+        }
+        let rest = &self.transcript.entries[self.cursor..];
+        let next = rest.iter().position(|entry| entry.item.side() == self.own).unwrap_or(rest.len());
+        if let (Some(end), true) = (self.received.end, next < rest.len()) {
+            let headline = if end == End::Reset { Headline::Reset } else { Headline::ClosedEarly };
+            return Some(Step::Done(Verdict::Diverged(Divergence {
+                received: self.received.bytes().to_vec(),
+                end: Some(end),
+                ..self.divergence_here(headline)
+            })));
+        }
+        // An `S ...` at the turn's end also takes what the next one begins with.
+        let last = rest[..next].iter().rfind(|entry| !matches!(entry.item, Item::Wait(..)));
+        self.is_skipping = last.is_some_and(|entry| entry.item == Item::Any);
+        self.received.take(self.received.bytes().len());
+        self.cursor += next;
+        self.pause = None;
+        self.allowance = Duration::ZERO;
+        if let Goal::Update { is_broken, .. } = &mut self.goal {
+            *is_broken = false;
+        }
+        None
+    }
+}

@@ -1,0 +1,144 @@
+//! Writes items as lines: without loss, safe to print on a terminal, and so that editors which strip blanks
+//! at the ends of lines take nothing away.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use super::format::{Eol, Item, Side};
+
+/// The longest piece of a line that the recorder writes as one item, in bytes: escaped, it stays below what
+/// the reader takes.
+pub(super) const LONGEST_PIECE: usize = 64 * 1024;
+
+/// The text of an item.
+#[must_use]
+pub(super) fn notation(item: &Item, eol: Eol) -> String {
+    match item {
+        Item::Literal(side, bytes) => literal(*side, bytes, eol),
+        Item::Pattern(side, pattern) => {
+            let mut text = format!("{}~ ", side.letter());
+            // As written, but for what would drive a terminal.
+            for character in pattern.source().chars() {
+                if is_plain(character) {
+                    text.push(character);
+                } else {
+                    text.extend(character.escape_default());
+                }
+            }
+            text
+        }
+        Item::Any => "S ...".to_owned(),
+        Item::End(side) => format!("{} EOF", side.letter()),
+        Item::Reset => "S RST".to_owned(),
+        Item::Wait(side, time) => format!("{} WAIT {}", side.letter(), duration(*time)),
+        Item::Quiet(time) => format!("S QUIET {}", duration(*time)),
+    }
+}
+
+/// The text of bytes that one side said, a line for each of theirs.
+#[must_use]
+pub(super) fn literals(side: Side, bytes: &[u8], eol: Eol) -> Vec<String> {
+    pieces(bytes).map(|piece| literal(side, piece, eol)).collect()
+}
+
+/// Cuts bytes behind each line feed, and where a line is too long for one item.
+pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| line.chunks(LONGEST_PIECE))
+}
+
+fn literal(side: Side, bytes: &[u8], eol: Eol) -> String {
+    let (text, is_terminated) = match bytes.strip_suffix(eol.bytes()) {
+        Some(text) => (text, true),
+        None => (bytes, false),
+    };
+    let letter = side.letter();
+    match std::str::from_utf8(text) {
+        Ok("") if is_terminated => format!("{letter}:"),
+        Ok(text) if is_terminated && text.chars().all(is_plain) && !text.ends_with(char::is_whitespace) => {
+            format!("{letter}: {text}")
+        }
+        _ => format!("{letter}\\ {}", escape(text, is_terminated)),
+    }
+}
+
+fn escape(text: &[u8], is_terminated: bool) -> String {
+    let mut out = String::with_capacity(text.len() + 1);
+    for chunk in text.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            match character {
+                '\\' => out.push_str(r"\\"),
+                '\r' => out.push_str(r"\r"),
+                '\n' => out.push_str(r"\n"),
+                '\t' => out.push_str(r"\t"),
+                _ if is_plain(character) => out.push(character),
+                _ => escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut out),
+            }
+        }
+        escape_bytes(chunk.invalid(), &mut out);
+    }
+    if !is_terminated {
+        out.push('\\');
+    } else if let Some(last) = out.chars().next_back().filter(|last| last.is_whitespace()) {
+        out.truncate(out.len() - last.len_utf8());
+        escape_bytes(last.encode_utf8(&mut [0; 4]).as_bytes(), &mut out);
+    }
+    out
+}
+
+fn escape_bytes(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        let _ = write!(out, r"\x{byte:02x}");
+    }
+}
+
+/// Whether a character can stand in a file and on a terminal as it is: no control character (ECMA-48), none
+/// that changes the direction of text or begins a line (Unicode).
+fn is_plain(character: char) -> bool {
+    let is_bidirectional_control = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let is_separator = matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}');
+    !(character.is_control() || is_bidirectional_control || is_separator)
+}
+
+/// A duration as the reader takes it.
+#[must_use]
+pub(super) fn duration(time: Duration) -> String {
+    if time.subsec_nanos() == 0 {
+        format!("{}s", time.as_secs())
+    } else {
+        format!("{}ms", time.as_secs_f64() * 1e3)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_plain_text_plainly_and_all_else_escaped() {
+        for (bytes, eol, expected) in [
+            (&b"hello\n"[..], Eol::Lf, "S: hello"),
+            (b"\n", Eol::Lf, "S:"),
+            (b"  two blanks first\n", Eol::Lf, "S:   two blanks first"),
+            (br"C:\dir is plain", Eol::Lf, r"S\ C:\\dir is plain\"),
+            (b"C:\\dir\n", Eol::Lf, r"S: C:\dir"),
+            (b"x\r\n", Eol::Lf, r"S\ x\r"),
+            (b"x\r\n", Eol::Crlf, "S: x"),
+            (b"250 OK\n", Eol::Crlf, r"S\ 250 OK\n\"),
+            (b"blank \n", Eol::Lf, r"S\ blank\x20"),
+            ("ideographic\u{3000}\n".as_bytes(), Eol::Lf, r"S\ ideographic\xe3\x80\x80"),
+            (b"login: ", Eol::Lf, r"S\ login: \"),
+            (b"\x1b[2J\xff\t\0\n", Eol::Lf, r"S\ \x1b[2J\xff\t\x00"),
+            ("a\u{202e}b\n".as_bytes(), Eol::Lf, r"S\ a\xe2\x80\xaeb"),
+        ] {
+            assert_eq!(literals(Side::Server, bytes, eol), [expected]);
+        }
+        assert_eq!(literals(Side::Client, b"a\nb", Eol::Lf), ["C: a", r"C\ b\"]);
+    }
+
+    #[test]
+    fn writes_durations_that_can_be_read() {
+        for (text, milliseconds) in [("1s", 1000), ("200ms", 200), ("1500ms", 1500), ("0s", 0)] {
+            assert_eq!(duration(Duration::from_millis(milliseconds)), text);
+        }
+    }
+}
