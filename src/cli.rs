@@ -1,6 +1,7 @@
 //! The command line: clap definitions alone. The man pages and the shell completions are made from them.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -30,7 +31,7 @@ pub enum Command {
     ///
     /// Where standard input and output are both a terminal, show a prompt with line editing and history.
     /// Otherwise be a lossless pipe: send standard input, print every reply, and exit when the server has
-    /// closed.
+    /// closed. With --check or --update, play the client's side of transcripts, see capchat-transcript(5).
     Connect(ConnectArgs),
 }
 
@@ -77,6 +78,22 @@ pub struct ServeArgs {
     /// The connection is closed in order. A client that has replies to take is not idle.
     #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
     pub idle_timeout: Option<Duration>,
+
+    /// Play the server's side of a transcript to each client, instead of answering in capitals
+    ///
+    /// A client that says something else gets its connection closed, and the log shows the difference.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["message_gap", "idle_timeout"])]
+    pub play: Option<PathBuf>,
+
+    /// Play to so many clients, then leave; with exit status 3 where any did not follow the transcript
+    #[arg(long, value_name = "N", requires = "play")]
+    pub connections: Option<NonZeroUsize>,
+
+    /// Record each connection as a transcript of its own in a folder
+    ///
+    /// The folder is made where it is missing. The files are called by the time, the client and a number.
+    #[arg(long, value_name = "DIR")]
+    pub record: Option<PathBuf>,
 
     /// Tell nothing of the clients
     #[arg(short, long, conflicts_with = "verbose")]
@@ -133,6 +150,38 @@ pub struct ConnectArgs {
     #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration::parse)]
     pub retry: Duration,
 
+    /// Check the server by transcripts: files, and folders of *.chat
+    ///
+    /// Takes all words up to the next option; the address stands before it. Each transcript has a connection
+    /// of its own. What the server says otherwise is shown as a difference (exit status 3).
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "transcripts", conflicts_with_all = CONVERSATION)]
+    pub check: Vec<PathBuf>,
+
+    /// Check, and rewrite the server's side of the transcripts to what it says now
+    ///
+    /// Only literal lines, S EOF and S RST are rewritten. A file that needs more is left as it is (exit
+    /// status 3).
+    #[arg(long, value_name = "FILE", num_args = 1.., group = "transcripts", conflicts_with_all = CONVERSATION)]
+    pub update: Vec<PathBuf>,
+
+    /// Play so many transcripts at a time
+    #[arg(long, value_name = "N", default_value = "1", requires = "transcripts")]
+    pub jobs: NonZeroUsize,
+
+    /// How the results are written to standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "transcripts")]
+    pub report: Report,
+
+    /// When the report is coloured; auto is on a terminal, unless NO_COLOR is set
+    #[arg(long, value_name = "WHEN", default_value = "auto", requires = "transcripts")]
+    pub color: Color,
+
+    /// Record the conversation as a transcript
+    ///
+    /// The file is replaced in the end, also where the conversation is interrupted.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+
     /// The prompt, on a terminal
     #[arg(long, value_name = "TEXT", default_value = "enter your message: ")]
     pub prompt: String,
@@ -144,6 +193,31 @@ pub struct ConnectArgs {
     /// Tell on standard error what happens to the connection
     #[arg(short, long)]
     pub verbose: bool,
+}
+
+/// What makes no sense where transcripts say what is sent.
+const CONVERSATION: [&str; 6] = ["lockstep", "eol", "crlf", "record", "prompt", "no_history"];
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Report {
+    /// For people
+    Text,
+    /// The Test Anything Protocol, version 13
+    Tap,
+    /// JUnit's XML
+    Junit,
+}
+
+/// When something is coloured.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Color {
+    /// On a terminal
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
 }
 
 /// When an unfinished message is answered.

@@ -5,6 +5,7 @@
 //! where it is when the main flow ends. Only to a terminal with a prompt does the main flow write itself: so a
 //! terminal that is stopped (Ctrl-S) stops it, too.
 
+mod check;
 mod conversation;
 mod editor;
 mod eol;
@@ -17,6 +18,7 @@ mod options;
 mod pipe;
 mod piped;
 mod reply;
+mod report;
 mod screen;
 mod session;
 mod stdio;
@@ -24,12 +26,20 @@ mod suspend;
 
 use anyhow::{Context, Result};
 use std::io::IsTerminal;
+use std::path::Path;
+use tokio::signal::unix::{SignalKind, signal};
 
+use crate::failure::{Failure, Status};
 use crate::output;
+use crate::recording::Recording;
+use crate::transcript::Side;
+use crate::transport::Stream;
+pub use check::CheckOptions;
 use conversation::Conversation;
 pub use eol::Eol;
 use limit::TimeLimit;
 pub use options::Options;
+pub use report::Format;
 
 /// Talks to a server until one of the two sides has ended the conversation.
 ///
@@ -47,18 +57,55 @@ pub fn run(options: &Options) -> Result<()> {
 async fn connect(options: &Options) -> Result<()> {
     let address = options.dialer.address.to_string();
     let limit = TimeLimit::from_now(options.max_time, &address);
+    if let Some(check) = &options.check {
+        return limit.apply(check::run(check, options)).await.flatten();
+    }
+    // Before anything is said that could not be recorded.
+    let recording = options.record.as_deref().map(record).transpose()?;
     let dial = options.dialer.dial(|failure| {
         if options.verbose {
             output::tell(format_args!("{failure}; trying again"));
         }
     });
-    let stream = limit.apply(dial).await??;
+    let mut stream = limit.apply(dial).await??;
     if options.verbose {
         output::tell(format_args!("connected to {address}"));
     }
+    if let Some(recording) = &recording {
+        stream.observe(Box::new(recording.clone()));
+    }
+    let result = tokio::select! {
+        result = talk(stream, address, options, &limit) => result,
+        interruption = interrupted(), if recording.is_some() => interruption,
+    };
+    let recorded = recording.map_or(Ok(()), |recording| recording.finish());
+    // What went wrong in the conversation comes first.
+    result.and(recorded.with_context(|| not_written(options)))
+}
+
+fn record(path: &Path) -> Result<Recording> {
+    Recording::replace(path, Side::Client).with_context(|| format!("could not write {}", path.display()))
+}
+
+fn not_written(options: &Options) -> String {
+    format!("could not write {}", options.record.as_deref().unwrap_or(Path::new("")).display())
+}
+
+/// Waits for a signal that would end the program at once, and with it the recording.
+async fn interrupted() -> Result<()> {
+    let signals =
+        signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
+    let (mut interrupt, mut terminate) = signals.context("could not listen for signals")?;
+    tokio::select! {
+        _ = interrupt.recv() => Err(Failure::new(Status::Interrupted, "interrupted").into()),
+        _ = terminate.recv() => Err(Failure::new(Status::Terminated, "terminated").into()),
+    }
+}
+
+async fn talk(stream: Stream, address: String, options: &Options, limit: &TimeLimit) -> Result<()> {
     let mut conversation = Conversation::new(stream, address, options.timeout);
     let result = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        interactive::run(&mut conversation, options, &limit).await
+        interactive::run(&mut conversation, options, limit).await
     } else if options.lockstep {
         limit.apply(lockstep::run(&mut conversation, options.eol)).await.flatten()
     } else {

@@ -13,6 +13,8 @@ pub mod duration;
 pub mod failure;
 pub mod message;
 pub mod output;
+pub mod playing;
+pub mod recording;
 pub mod serve;
 pub mod transcript;
 pub mod transport;

@@ -1,7 +1,7 @@
 //! The program: reads the command line, runs a subcommand, and ends with its status.
 
 use std::env;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -69,6 +69,9 @@ fn serve_options(args: &ServeArgs) -> Result<serve::Options> {
         },
         max_clients: args.max_clients,
         idle_timeout: args.idle_timeout,
+        play: args.play.clone(),
+        connections: args.connections,
+        record: args.record.clone(),
         log_level: match (args.quiet, args.verbose) {
             (true, _) => serve::Level::Quiet,
             (_, true) => serve::Level::Verbose,
@@ -87,6 +90,7 @@ fn connect_options(args: ConnectArgs) -> Result<connect::Options> {
     if matches!(address, Address::Tcp { port: 0, .. }) {
         return Err(usage("port 0 is for servers, and cannot be connected to"));
     }
+    let check = check_options(&args);
     Ok(connect::Options {
         dialer: Dialer { address, family, timeout: args.connect_timeout, retry: args.retry },
         lockstep: args.lockstep,
@@ -99,9 +103,33 @@ fn connect_options(args: ConnectArgs) -> Result<connect::Options> {
         },
         timeout: args.timeout,
         max_time: args.max_time,
+        check,
+        record: args.record,
         prompt: args.prompt,
         history: !args.no_history,
         verbose: args.verbose,
+    })
+}
+
+fn check_options(args: &ConnectArgs) -> Option<connect::CheckOptions> {
+    let paths = [args.check.as_slice(), &args.update].concat();
+    (!paths.is_empty()).then(|| connect::CheckOptions {
+        paths,
+        updates: !args.update.is_empty(),
+        jobs: args.jobs,
+        format: match args.report {
+            cli::Report::Text => connect::Format::Text,
+            cli::Report::Tap => connect::Format::Tap,
+            cli::Report::Junit => connect::Format::Junit,
+        },
+        color: match args.color {
+            cli::Color::Always => true,
+            cli::Color::Never => false,
+            // See <https://no-color.org>.
+            cli::Color::Auto => {
+                io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        },
     })
 }
 

@@ -28,3 +28,13 @@ pub fn tell(line: impl Display) {
 fn write_line(mut stream: impl Write, line: &str) {
     let _ = stream.write_all(line.as_bytes()).and_then(|()| stream.flush());
 }
+
+/// Shows on standard error, a terminal, how far something has come, in place of what was shown before.
+pub fn show_progress(text: impl Display) {
+    write_line(std::io::stderr(), &format!("\r{text}\x1b[K"));
+}
+
+/// Takes away what [`show_progress`] has shown.
+pub fn clear_progress() {
+    write_line(std::io::stderr(), "\r\x1b[K");
+}

@@ -8,8 +8,12 @@ mod accept;
 mod clients;
 mod connection;
 mod log;
+mod play;
+mod records;
 
+use std::future::pending;
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,13 +23,18 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::failure::{Failure, Status};
 use crate::output;
+use crate::playing::open;
+use crate::transcript::{Item, Side};
 use crate::transport::{Address, Family, Listener};
-use accept::Acceptor;
+use accept::{Acceptor, Service};
 use clients::Clients;
 use connection::Limits;
 use log::{Event, Log};
 pub use log::{Format, Level};
+use play::Mock;
+use records::Records;
 
 /// How long the clients may take to leave once the server has been told to stop.
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(5);
@@ -43,6 +52,12 @@ pub struct Options {
     pub max_clients: Option<NonZeroUsize>,
     /// How long a client may send nothing before it is seen off; `None` for ever.
     pub idle_timeout: Option<Duration>,
+    /// The transcript that is played instead; `None` for capitals.
+    pub play: Option<PathBuf>,
+    /// How many clients it is played to; `None` for any number.
+    pub connections: Option<NonZeroUsize>,
+    /// The folder in which conversations are recorded, where they are.
+    pub record: Option<PathBuf>,
     /// How much is told of the clients.
     pub log_level: Level,
     /// How it is told.
@@ -66,6 +81,8 @@ pub fn run(options: &Options) -> Result<()> {
 
 async fn serve(options: &Options) -> Result<()> {
     let mut signals = Signals::new().context("could not listen for signals")?;
+    let mock = options.play.as_deref().map(|path| mock(path, options)).transpose()?;
+    let records = options.record.as_deref().map(Records::open).transpose()?;
     let listeners = tokio::select! {
         listeners = Listener::bind(&options.address, options.family) => listeners?,
         _ = signals.next() => return Ok(()),
@@ -78,11 +95,17 @@ async fn serve(options: &Options) -> Result<()> {
     let (stop, stopping) = watch::channel(false);
     let clients = Arc::new(Clients::new(options.max_clients));
     let limits = Limits { message_gap: options.message_gap, idle_timeout: options.idle_timeout };
-    let acceptor = Acceptor::new(listeners, Arc::clone(&clients), limits, log.clone(), stopping);
+    let service = mock.clone().map_or(Service::Capitals(limits), Service::Mock);
+    let acceptor = Acceptor::new(listeners, Arc::clone(&clients), service, records, log.clone(), stopping);
     let accepting = tokio::spawn(acceptor.run());
 
-    let name = signals.next().await;
-    log.tell(&Event::Stopping { signal: name, clients: clients.count() });
+    let is_signalled = tokio::select! {
+        name = signals.next() => {
+            log.tell(&Event::Stopping { signal: name, clients: clients.count() });
+            true
+        }
+        () = played_out(mock.as_deref()) => false,
+    };
     stop.send_replace(true);
     let all_gone = async {
         // The acceptor takes in those who had connected before it was told to stop.
@@ -95,7 +118,28 @@ async fn serve(options: &Options) -> Result<()> {
     }
     log.tell(&Event::Stopped { clients: clients.count() });
     log.finish();
-    Ok(())
+    match mock {
+        Some(mock) if !is_signalled => mock.result(),
+        _ => Ok(()),
+    }
+}
+
+fn mock(path: &Path, options: &Options) -> Result<Arc<Mock>> {
+    let transcript = open(path, Side::Server)?;
+    let reset = transcript.entries.iter().find(|entry| entry.item == Item::Reset);
+    if let (Some(entry), Address::Unix(_)) = (reset, &options.address) {
+        let message = format_args!("{}:{}: a Unix socket cannot play 'S RST'", path.display(), entry.line);
+        return Err(Failure::new(Status::Usage, message).into());
+    }
+    Ok(Arc::new(Mock::new(transcript, options.connections)))
+}
+
+/// Waits until a mock has played to all clients that it is to play to.
+async fn played_out(mock: Option<&Mock>) {
+    match mock {
+        Some(mock) => mock.wait_until_done().await,
+        None => pending().await,
+    }
 }
 
 /// The signals that stop the server.

@@ -4,9 +4,10 @@
 mod address;
 mod dial;
 mod listen;
+mod queue;
 mod stream;
 
 pub use address::{Address, AddressError, Family};
 pub use dial::{DialError, Dialer};
 pub use listen::Listener;
-pub use stream::{Peer, Stream};
+pub use stream::{Observer, Peer, Stream};

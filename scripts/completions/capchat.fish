@@ -31,6 +31,9 @@ complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Talk t
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Answer an unfinished message once nothing has come for so long, or never' -r
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve so many clients at once; more wait until one leaves [default: no limit]' -r
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Close the connection of a client that has sent nothing for so long [default: never]' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Play the server\'s side of a transcript to each client, instead of answering in capitals' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Play to so many clients, then leave; with exit status 3 where any did not follow the transcript' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript of its own in a folder' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log -d 'How events are written to standard error' -r -f -a "text\t'A sentence a line'
 json\t'A JSON object a line'"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 addresses only'
@@ -45,6 +48,16 @@ complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up (exit status 124) when the whole run takes longer' -r
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Give up (exit status 1) when one attempt to connect takes longer' -r
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying for so long while the server is not there yet' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l check -d 'Check the server by transcripts: files, and folders of *.chat' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l update -d 'Check, and rewrite the server\'s side of the transcripts to what it says now' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l jobs -d 'Play so many transcripts at a time' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l report -d 'How the results are written to standard output' -r -f -a "text\t'For people'
+tap\t'The Test Anything Protocol, version 13'
+junit\t'JUnit\'s XML'"
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l color -d 'When the report is coloured; auto is on a terminal, unless NO_COLOR is set' -r -f -a "auto\t'On a terminal'
+always\t'Always'
+never\t'Never'"
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Record the conversation as a transcript' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'The prompt, on a terminal' -r
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 addresses only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 addresses only'

@@ -1,7 +1,9 @@
 //! What a client is started with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use super::check::CheckOptions;
 use super::eol::Eol;
 use crate::transport::Dialer;
 
@@ -18,6 +20,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// How long everything may take; `None` for ever.
     pub max_time: Option<Duration>,
+    /// The transcripts that are played; `None` for a conversation.
+    pub check: Option<CheckOptions>,
+    /// Where the conversation is recorded, where it is.
+    pub record: Option<PathBuf>,
     /// The prompt on a terminal.
     pub prompt: String,
     /// Whether the prompt's history is read and kept.

@@ -1,6 +1,6 @@
 //! Takes clients in: within the limit, on every address, and on through a lack of descriptors or memory.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -13,11 +13,23 @@ use tokio::time::timeout;
 use super::clients::Clients;
 use super::connection::{Connection, Limits};
 use super::log::{Event, Log};
+use super::play::Mock;
+use super::records::Records;
+use crate::recording::Recording;
 use crate::transport::{Listener, Peer, Stream};
 
 /// How long the acceptor waits for a client to leave before it tries again, where the system has no
 /// descriptor or no memory for another one.
 const STARVATION_PAUSE: Duration = Duration::from_millis(500);
+
+/// What clients are accepted for.
+#[derive(Clone, Debug)]
+pub(super) enum Service {
+    /// Capitals.
+    Capitals(Limits),
+    /// A transcript.
+    Mock(Arc<Mock>),
+}
 
 /// Accepts clients and starts a task for each.
 #[derive(Debug)]
@@ -26,7 +38,8 @@ pub(super) struct Acceptor {
     /// The listener that is asked first, so that none is always last.
     turn: usize,
     clients: Arc<Clients>,
-    limits: Limits,
+    service: Service,
+    records: Option<Records>,
     log: Log,
     stopping: watch::Receiver<bool>,
     /// Whether the last attempt failed, so that a lack is told once and not at each attempt.
@@ -37,11 +50,12 @@ impl Acceptor {
     pub(super) fn new(
         listeners: Vec<Listener>,
         clients: Arc<Clients>,
-        limits: Limits,
+        service: Service,
+        records: Option<Records>,
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { listeners, turn: 0, clients, limits, log, stopping, starved: false }
+        Self { listeners, turn: 0, clients, service, records, log, stopping, starved: false }
     }
 
     /// Accepts until the server stops.
@@ -59,6 +73,9 @@ impl Acceptor {
 
     /// Waits for a place, then for a client; or for the end of a lack.
     async fn accept_one(&mut self) {
+        if self.is_booked_out() {
+            return pending().await;
+        }
         if self.clients.is_full() {
             self.log.tell(&Event::Full { clients: self.clients.count() });
             self.clients.wait_until_not_full().await;
@@ -74,7 +91,9 @@ impl Acceptor {
     async fn accept_backlog(&mut self) {
         // Without tokio's budget, which would feign an empty backlog after a hundred or so.
         let all = unconstrained(poll_fn(|cx| {
-            while let Poll::Ready(accepted) = self.poll_accept(cx) {
+            while !self.is_booked_out()
+                && let Poll::Ready(accepted) = self.poll_accept(cx)
+            {
                 match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
                     Err(error) if is_the_clients(&error) => {}
@@ -97,15 +116,48 @@ impl Acceptor {
         Poll::Pending
     }
 
-    fn welcome(&mut self, stream: Stream, peer: Peer) {
+    /// Whether no client that comes now would be served.
+    fn is_booked_out(&self) -> bool {
+        matches!(&self.service, Service::Mock(mock) if mock.is_booked_out())
+    }
+
+    fn welcome(&mut self, mut stream: Stream, peer: Peer) {
         self.starved = false;
         let place = self.clients.enter();
-        let mut connection =
-            Connection::new(stream, peer, self.limits, self.stopping.clone(), self.log.clone());
-        tokio::spawn(async move {
-            connection.run().await;
-            drop(place);
-        });
+        let recording = self.record(&mut stream, peer);
+        let (stopping, log) = (self.stopping.clone(), self.log.clone());
+        match &self.service {
+            Service::Capitals(limits) => {
+                let mut connection = Connection::new(stream, peer, *limits, stopping, log);
+                tokio::spawn(async move {
+                    connection.run().await;
+                    drop((connection, recording, place));
+                });
+            }
+            Service::Mock(mock) => {
+                mock.begin();
+                let mock = Arc::clone(mock);
+                tokio::spawn(async move {
+                    mock.run(stream, peer, stopping, &log).await;
+                    drop((recording, place));
+                    mock.end();
+                });
+            }
+        }
+    }
+
+    /// Begins a client's recording, where there is to be one.
+    fn record(&self, stream: &mut Stream, peer: Peer) -> Option<ClientRecording> {
+        match self.records.as_ref()?.begin(peer) {
+            Ok(recording) => {
+                stream.observe(Box::new(recording.clone()));
+                Some(ClientRecording { recording, client: peer, log: self.log.clone() })
+            }
+            Err(error) => {
+                self.log.tell(&Event::NotRecorded { client: peer, error: error.to_string() });
+                None
+            }
+        }
     }
 
     /// Waits until another attempt may go better: accept(2) fails at once, again and again, while there is
@@ -120,6 +172,21 @@ impl Acceptor {
         }
         // Whichever comes first is a reason to try again.
         let _ = timeout(STARVATION_PAUSE, self.clients.wait_for_leaver()).await;
+    }
+}
+
+/// A recording that ends with its connection.
+struct ClientRecording {
+    recording: Recording,
+    client: Peer,
+    log: Log,
+}
+
+impl Drop for ClientRecording {
+    fn drop(&mut self) {
+        if let Err(error) = self.recording.finish() {
+            self.log.tell(&Event::NotRecorded { client: self.client, error: error.to_string() });
+        }
     }
 }
 

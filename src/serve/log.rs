@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
 
+use crate::transcript::Diff;
 use crate::transport::Peer;
 
 /// How many lines may wait for the log's reader.
@@ -64,6 +65,22 @@ pub(super) enum Event {
         sent: u64,
         seconds: f64,
     },
+    /// A client of a mock said something else than the transcript.
+    Diverged {
+        client: Peer,
+        diff: Diff,
+    },
+    /// A mock has played to a client.
+    Played {
+        client: Peer,
+        followed: bool,
+        seconds: f64,
+    },
+    /// A client's recording is not whole.
+    NotRecorded {
+        client: Peer,
+        error: String,
+    },
     /// The limit of clients is reached.
     Full {
         clients: usize,
@@ -108,6 +125,15 @@ impl fmt::Display for Event {
                      sent {sent}, seconds {seconds:.3}"
                 )
             }
+            Self::Diverged { client, diff } => {
+                write!(f, "{client} left the transcript: {}", diff.headline)?;
+                diff.lines.iter().try_for_each(|line| write!(f, "\n{line}"))
+            }
+            Self::Played { client, followed, seconds } => {
+                let how = if *followed { "followed" } else { "did not follow" };
+                write!(f, "{client} disconnected: {how} the transcript; seconds {seconds:.3}")
+            }
+            Self::NotRecorded { client, error } => write!(f, "{client} could not be recorded: {error}"),
             Self::Full { clients } => write!(f, "clients {clients}: the limit is reached, new ones wait"),
             Self::Starved { error, clients } => {
                 write!(f, "could not accept a client beside {clients}: {error}; trying again")

@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::format::{Eol, Item, Side, Transcript};
 use super::player::{Divergence, Headline};
 use super::stream::End;
@@ -15,7 +17,7 @@ const CONTEXT: usize = 3;
 const SHOWN: usize = 2000;
 
 /// Where and how the other side left a transcript, for people to read.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Diff {
     /// `smtp.chat:11: server reply differs (last sent: line 9)`
     pub headline: String,
@@ -24,7 +26,8 @@ pub struct Diff {
 }
 
 /// A line of a diff.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DiffLine {
     /// Where the two sides are from.
     Label(String),

@@ -231,10 +231,10 @@ impl Player {
         }
     }
 
-    /// How many items there are, and how many of them are done.
+    /// The side that is played.
     #[must_use]
-    pub fn progress(&self) -> (usize, usize) {
-        (self.transcript.entries.len(), self.cursor)
+    pub fn own(&self) -> Side {
+        self.own
     }
 
     /// Says what to do next. Each step but waiting changes what the next one is.
@@ -448,7 +448,6 @@ impl Player {
         }
         match self.received.end {
             Some(End::Reset) if self.own == Side::Client => return self.diverge(Headline::Reset, now),
-            Some(_) => {}
             // A mock's client ends first, unless the mock has.
             None if self.own == Side::Server => return Some(Step::Wait(None)),
             None if !self.has_ended => {
@@ -457,7 +456,7 @@ impl Player {
                 return Some(Step::End);
             }
             None if now < finished + GRACE => return Some(Step::Wait(Some(finished + GRACE))),
-            None => {}
+            Some(_) | None => {}
         }
         self.end_turn(now).or(Some(Step::Done(Verdict::Followed)))
     }

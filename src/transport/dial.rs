@@ -81,11 +81,11 @@ impl Dialer {
         match &self.address {
             Address::Unix(path) => {
                 let stream = UnixStream::connect(path).await;
-                stream.map(Stream::Unix).map_err(|error| error.to_string())
+                stream.map(Stream::from).map_err(|error| error.to_string())
             }
             Address::Tcp { host, port } => {
                 let addresses = resolve(host, *port, self.family).await.map_err(|error| error.to_string())?;
-                connect_to_any(&addresses, self.timeout).await.map(Stream::Tcp)
+                connect_to_any(&addresses, self.timeout).await.map(Stream::from)
             }
         }
     }

@@ -73,12 +73,12 @@ impl Listener {
         match &mut self.kind {
             Kind::Tcp(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;
-                Poll::Ready(Ok((Stream::Tcp(stream), Peer::Tcp(peer))))
+                Poll::Ready(Ok((stream.into(), Peer::Tcp(peer))))
             }
             Kind::Unix { listener, accepted, .. } => {
                 let (stream, _) = ready!(listener.poll_accept(cx))?;
                 *accepted += 1;
-                Poll::Ready(Ok((Stream::Unix(stream), Peer::Unix(*accepted))))
+                Poll::Ready(Ok((stream.into(), Peer::Unix(*accepted))))
             }
         }
     }

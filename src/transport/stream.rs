@@ -1,21 +1,53 @@
 //! One type for every kind of connection.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, ErrorKind, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::time::{Instant, sleep};
+
+use super::queue::unacknowledged;
+
+/// How often the kernel is asked whether all that was sent is acknowledged.
+const ACKNOWLEDGED_PAUSE: Duration = Duration::from_millis(5);
 
 /// A connection.
 #[derive(Debug)]
-pub enum Stream {
-    /// Over TCP.
+pub struct Stream {
+    socket: Socket,
+    observed: Option<Box<Observed>>,
+}
+
+#[derive(Debug)]
+enum Socket {
     Tcp(TcpStream),
-    /// Over a Unix socket.
     Unix(UnixStream),
+}
+
+/// Someone who is told what happens on a connection, in the order in which this side sees it.
+pub trait Observer: fmt::Debug + Send {
+    /// These bytes were read.
+    fn received(&mut self, bytes: &[u8]);
+    /// These bytes were handed to the socket.
+    fn sent(&mut self, bytes: &[u8]);
+    /// All that the peer says has been read.
+    fn peer_ended(&mut self);
+    /// This side has ended.
+    fn ended(&mut self);
+    /// The peer has reset the connection.
+    fn reset(&mut self);
+}
+
+#[derive(Debug)]
+struct Observed {
+    observer: Box<dyn Observer>,
+    /// Whether a write was told of a reset. The kernel tells it once, and to a read an end of stream then.
+    is_reset: bool,
 }
 
 /// The other side of a connection, for people to read.
@@ -36,36 +68,117 @@ impl fmt::Display for Peer {
     }
 }
 
-impl AsyncRead for Stream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+impl From<TcpStream> for Stream {
+    fn from(stream: TcpStream) -> Self {
+        Self { socket: Socket::Tcp(stream), observed: None }
+    }
+}
+
+impl From<UnixStream> for Stream {
+    fn from(stream: UnixStream) -> Self {
+        Self { socket: Socket::Unix(stream), observed: None }
+    }
+}
+
+impl Stream {
+    /// Tells `observer` what happens from now on.
+    pub fn observe(&mut self, observer: Box<dyn Observer>) {
+        self.observed = Some(Box::new(Observed { observer, is_reset: false }));
+    }
+
+    /// Resets the connection, once the peer has acknowledged all that was sent, or after `limit`. A Unix
+    /// socket, which knows no reset, is closed.
+    pub async fn reset(self, limit: Duration) {
+        let Socket::Tcp(stream) = self.socket else { return };
+        let deadline = Instant::now() + limit;
+        // A reset overtakes what the peer's kernel has not taken yet.
+        while unacknowledged(&stream).is_ok_and(|bytes| bytes > 0) && Instant::now() < deadline {
+            sleep(ACKNOWLEDGED_PAUSE).await;
+        }
+        // Where this fails, the connection is closed in order, which the peer can tell.
+        let _ = stream.set_zero_linger();
+    }
+
+    fn on_error(&mut self, error: &io::Error, is_told_to_reader: bool) {
+        if let Some(observed) = &mut self.observed
+            && error.kind() == ErrorKind::ConnectionReset
+        {
+            observed.is_reset = true;
+            if is_told_to_reader {
+                observed.observer.reset();
+            }
+        }
+    }
+
+    fn on_sent(&mut self, slices: &[IoSlice<'_>], sent: &io::Result<usize>) {
+        match (sent, &mut self.observed) {
+            (Err(error), _) => self.on_error(error, false),
+            (Ok(sent), Some(observed)) => {
+                let mut left = *sent;
+                for slice in slices {
+                    let length = left.min(slice.len());
+                    observed.observer.sent(&slice[..length]);
+                    left -= length;
+                }
+            }
+            _ => {}
         }
     }
 }
 
-impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+impl Observed {
+    fn on_received(&mut self, bytes: &[u8]) {
+        if !bytes.is_empty() {
+            self.observer.received(bytes);
+        } else if self.is_reset {
+            self.observer.reset();
+        } else {
+            self.observer.peer_ended();
         }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        let read = ready!(match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        });
+        match (&read, &mut self.observed) {
+            (Err(error), _) => self.on_error(error, true),
+            (Ok(()), Some(observed)) => observed.on_received(&buffer.filled()[before..]),
+            (Ok(()), None) => {}
+        }
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let sent = ready!(match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        });
+        self.on_sent(&[IoSlice::new(bytes)], &sent);
+        Poll::Ready(sent)
     }
 
     fn poll_write_vectored(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        }
+        let sent = ready!(match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+        });
+        self.on_sent(slices, &sent);
+        Poll::Ready(sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -76,10 +189,14 @@ impl AsyncWrite for Stream {
         Poll::Ready(Ok(())) // Sockets have no buffer on this side of the kernel.
     }
 
-    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = ready!(match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        });
+        if let (Ok(()), Some(observed)) = (&ended, &mut self.observed) {
+            observed.observer.ended();
         }
+        Poll::Ready(ended)
     }
 }
