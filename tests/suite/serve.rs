@@ -23,31 +23,7 @@ fn failure_of(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-// Messages.
-
-#[test]
-fn answers_in_capitals_with_the_line_ending_as_it_came() {
-    let server = TestServer::start(&[]);
-    let mut client = server.connect();
-    client.send("hello\r\nstraße, ελληνικά\n\n\r\n");
-    client.expect("HELLO\r\nSTRASSE, ΕΛΛΗΝΙΚΆ\n\n\r\n");
-}
-
-#[test]
-fn lets_bytes_that_are_not_utf8_pass() {
-    let server = TestServer::start(&[]);
-    let mut client = server.connect();
-    client.send(b"a\xff\x00b\xc3(\xed\xa0\x80\n");
-    client.expect(b"A\xff\x00B\xc3(\xed\xa0\x80\n");
-}
-
-#[test]
-fn a_message_with_the_close_word_ends_the_connection() {
-    let server = TestServer::start(&[]);
-    let mut client = server.connect();
-    client.send("one\nplease CLOSE SOCKET now\ntwo\n");
-    client.expect_end("ONE\n");
-}
+// Messages: what a transcript does not say better (`tests/transcripts/capitals`).
 
 #[test]
 fn the_close_word_is_found_across_segments_and_early_answers() {
@@ -62,50 +38,6 @@ fn the_close_word_is_found_across_segments_and_early_answers() {
 }
 
 #[test]
-fn two_messages_do_not_make_a_close_word() {
-    let server = TestServer::start(&[]);
-    let mut client = server.connect();
-    client.send("CLOSE\nSOCKET\nclose socket\n");
-    client.expect("CLOSE\nSOCKET\nCLOSE SOCKET\n");
-    client.end();
-    client.expect_end("");
-}
-
-#[test]
-fn answers_an_unfinished_message_at_a_quiet_gap() {
-    let server = TestServer::start(&[]);
-    let mut client = server.connect();
-    client.send("hello");
-    client.expect("HELLO");
-    client.send(" caf\u{e9}".as_bytes());
-    client.expect(" CAF\u{c9}");
-    client.send("CLOSE SOCKET");
-    client.expect_end("");
-}
-
-#[test]
-fn a_character_that_is_cut_by_a_quiet_gap_waits_for_its_rest() {
-    let server = TestServer::start(&["--message-gap", "1ms"]);
-    let mut client = server.connect();
-    client.send(b"caf\xc3");
-    client.expect("CAF");
-    client.send(b"\xa9");
-    client.expect("É");
-}
-
-#[test]
-fn without_a_gap_an_unfinished_message_waits_for_its_end() {
-    let server = TestServer::start(&["--message-gap", "never"]);
-    let mut client = server.connect();
-    client.send("hello");
-    client.stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
-    assert!(client.stream.read(&mut [0]).is_err());
-    client.stream.set_read_timeout(Some(DEADLINE)).unwrap();
-    client.send("\n");
-    client.expect("HELLO\n");
-}
-
-#[test]
 fn a_long_message_is_answered_in_pieces_of_64_kib() {
     let server = TestServer::start(&["--message-gap", "never"]);
     let mut client = server.connect();
@@ -114,15 +46,6 @@ fn a_long_message_is_answered_in_pieces_of_64_kib() {
     client.send("\n");
     client.expect(vec![b'A'; 100_000 - 65_536]);
     client.expect("\n");
-}
-
-#[test]
-fn the_end_of_the_client_answers_an_unfinished_message_whole() {
-    let server = TestServer::start(&["--message-gap", "never"]);
-    let mut client = server.connect();
-    client.send(b"hello\nworld\xc3");
-    client.end();
-    client.expect_end(b"HELLO\nWORLD\xc3");
 }
 
 #[test]
