@@ -1,0 +1,238 @@
+//! Recorded sessions with other people's servers, checked against those servers. A test is skipped where its
+//! server is not installed.
+
+use std::fs::{self, File, Permissions};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process_group};
+use tempfile::TempDir;
+
+use crate::support::{Connect, eventually, is_missing, skipped};
+
+/// A server with all its files in a folder of its own; killed with its children when it is dropped.
+struct Server {
+    child: Child,
+    address: String,
+    // Removed after the server has ended.
+    _folder: TempDir,
+}
+
+impl Server {
+    /// Starts a server that stays in the foreground, and waits until it listens on this port.
+    #[track_caller]
+    fn start(command: &mut Command, folder: TempDir, port: u16) -> Self {
+        let output_path = folder.path().join("output");
+        let output = File::create(&output_path).unwrap();
+        let child = command
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let mut server = Self { child, address: format!("127.0.0.1:{port}"), _folder: folder };
+        eventually("the server listens", || {
+            if let Some(status) = server.child.try_wait().unwrap() {
+                let output = fs::read(&output_path).unwrap();
+                panic!("the server ended with {status}; it said:\n{}", String::from_utf8_lossy(&output));
+            }
+            TcpStream::connect(&server.address).ok()
+        });
+        server
+    }
+
+    /// The server's side of a session is as its file has it.
+    #[track_caller]
+    fn answers_as_in(&self, name: &str) {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
+        let check = Connect::to(&self.address).args(&["--check", file.to_str().unwrap()]).run();
+        let report = String::from_utf8_lossy(&check.0.stdout);
+        assert_eq!(check.0.status.code(), Some(0), "\n{report}{}", check.errors());
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = kill_process_group(Pid::from_child(&self.child), Signal::KILL);
+        let _ = self.child.wait();
+    }
+}
+
+/// A port of the loopback interface that nobody listens on.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A folder that a server's own users can go into.
+fn open_folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+/// The name of this process's user (`-un`) or group (`-gn`).
+fn own_name(option: &str) -> String {
+    let output = Command::new("id").arg(option).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
+}
+
+#[test]
+fn redis_answers_as_recorded() {
+    if is_missing("redis-server") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let port = free_port();
+    let mut command = Command::new("redis-server");
+    command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir", "."]);
+    Server::start(&mut command, folder, port).answers_as_in("redis.chat");
+}
+
+/// Knows no names and no other hosts, and keeps in its queue what it accepts.
+fn exim_configuration(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        "\
+primary_hostname = mail.example
+local_interfaces = 127.0.0.1
+daemon_smtp_ports = {port}
+spool_directory = {folder}/spool
+log_file_path = {folder}/spool/%slog
+pid_file_path = {folder}/spool/pid
+notifier_socket =
+keep_environment =
+tls_advertise_hosts =
+rfc1413_query_timeout = 0s
+queue_only
+acl_smtp_rcpt = recipient
+acl_smtp_data = message
+
+begin acl
+recipient:
+  accept domains = foo.com
+         local_parts = jones : brown
+  deny message = No such user here
+message:
+  accept
+"
+    )
+}
+
+#[test]
+fn the_smtp_server_answers_as_recorded() {
+    if is_missing("exim4") {
+        return;
+    }
+    if !geteuid().is_root() {
+        skipped("only root may start exim4 as a server");
+        return;
+    }
+    let folder = open_folder();
+    let port = free_port();
+    let configuration = folder.path().join("exim.conf");
+    fs::write(&configuration, exim_configuration(folder.path(), port)).unwrap();
+    // Exim writes it as a user of its own, whose name differs between systems.
+    let spool = folder.path().join("spool");
+    fs::create_dir(&spool).unwrap();
+    fs::set_permissions(&spool, Permissions::from_mode(0o777)).unwrap();
+    let mut command = Command::new("exim4");
+    command.arg("-C").arg(configuration).arg("-bdf");
+    Server::start(&mut command, folder, port).answers_as_in("smtp.chat");
+}
+
+/// The user and the group that a mailbox belongs to where root runs the tests: Dovecot lets root have none.
+/// They are nobody and nogroup.
+const NOBODY: u32 = 65_534;
+
+/// One user, who has one mailbox and sends passwords as they are; nobody waits after a wrong one.
+fn dovecot_configuration(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    // Only root can become the users that Dovecot has for its parts.
+    let (user, group, users) = if geteuid().is_root() {
+        (NOBODY, NOBODY, String::new())
+    } else {
+        let (user, group) = (own_name("-un"), own_name("-gn"));
+        let users = format!(
+            "default_internal_user = {user}\ndefault_internal_group = {group}\ndefault_login_user = {user}\n"
+        );
+        (getuid().as_raw(), getgid().as_raw(), users)
+    };
+    format!(
+        "\
+protocols = pop3
+listen = 127.0.0.1
+base_dir = {folder}/run
+state_dir = {folder}/state
+log_path = {folder}/output
+ssl = no
+disable_plaintext_auth = no
+auth_failure_delay = 0
+first_valid_uid = 1
+mail_location = maildir:{folder}/mail
+passdb {{
+  driver = passwd-file
+  args = {folder}/users
+}}
+userdb {{
+  driver = static
+  args = uid={user} gid={group} home={folder}/mail
+}}
+service pop3-login {{
+  chroot =
+  inet_listener pop3 {{
+    port = {port}
+  }}
+}}
+service anvil {{
+  chroot =
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+{users}"
+    )
+}
+
+/// Whether Dovecot is not one that reads the configuration above, which version 2.4 does not; says so.
+fn is_dovecot_missing() -> bool {
+    if is_missing("dovecot") {
+        return true;
+    }
+    let version = Command::new("dovecot").arg("--version").output().unwrap();
+    let is_missing = !version.stdout.starts_with(b"2.3.");
+    if is_missing {
+        skipped("dovecot is not version 2.3");
+    }
+    is_missing
+}
+
+#[test]
+fn the_pop3_server_answers_as_recorded() {
+    if is_dovecot_missing() {
+        return;
+    }
+    let folder = open_folder();
+    let port = free_port();
+    let mail = folder.path().join("mail");
+    let message = "From: smith@bar.com\nTo: jones@foo.com\nSubject: dots\n\n.hidden\nEnd.\n";
+    for part in ["cur", "new", "tmp"] {
+        fs::create_dir_all(mail.join(part)).unwrap();
+    }
+    fs::write(mail.join("new/1.message"), message).unwrap();
+    if geteuid().is_root() {
+        for part in ["", "cur", "new", "tmp", "new/1.message"] {
+            chown(mail.join(part), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+    }
+    fs::write(folder.path().join("users"), "mrose:{PLAIN}tanstaaf\n").unwrap();
+    let configuration = folder.path().join("dovecot.conf");
+    fs::write(&configuration, dovecot_configuration(folder.path(), port)).unwrap();
+    let mut command = Command::new("dovecot");
+    command.arg("-F").arg("-c").arg(configuration);
+    Server::start(&mut command, folder, port).answers_as_in("pop3.chat");
+}
