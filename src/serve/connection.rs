@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, Cursor, IoSlice};
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -138,25 +138,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Answers messages until there is a reason to end.
     async fn converse(&mut self) -> io::Result<Ending> {
         let mut stopping = self.stopping.clone();
-        loop {
+        // Waited for once and not anew for each message: to begin and to end it takes a lock.
+        let mut stop = pin!(stopping.changed());
+        // Asked first, since a client that never pauses would keep the stop from being waited for.
+        while self.stopping.has_changed().is_ok_and(|is_stopping| !is_stopping) {
             // The gap is timed only while a message is pending, so those who send lines never pay for it.
             let gap = self.limits.message_gap.filter(|_| self.messages.is_pending());
             let gap_ends = gap.map(|gap| self.last_heard + gap);
             // One that has replies to take is not heard at all, and may have sent more.
             let idle_timeout = self.limits.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
             let idle_ends = idle_timeout.map(|limit| self.last_heard + limit);
+            // One timer for both: each is a part of what an idle client costs.
+            let first_end = gap_ends.into_iter().chain(idle_ends).min();
             tokio::select! {
                 biased;
-                _ = stopping.wait_for(|&stopping| stopping) => break,
                 ending = self.exchange() => {
                     if let Some(ending) = ending? {
                         return Ok(ending);
                     }
                 }
-                () = at(gap_ends) => self.pause(),
-                () = at(idle_ends) => {
-                    self.messages.finish(self.unsent.get_mut());
-                    return Ok(Ending::Idle);
+                _ = &mut stop => break,
+                () = at(first_end) => {
+                    if first_end != gap_ends {
+                        self.messages.finish(self.unsent.get_mut());
+                        return Ok(Ending::Idle);
+                    }
+                    self.pause();
                 }
             }
         }
@@ -215,7 +222,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
             let bytes = input.filled_mut();
             self.received += bytes.len() as u64;
-            self.last_heard = Instant::now();
 
             replies.clear();
             let (ending, in_place): (_, &[u8]) = if bytes.is_empty() {
@@ -227,6 +233,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                     (Verdict::Close, in_place) => (Some(Ending::CloseWord), in_place),
                 }
             };
+            // The clock is read only for those who are timed.
+            if self.limits.idle_timeout.is_some() || self.messages.is_pending() {
+                self.last_heard = Instant::now();
+            }
             self.send_or_keep(cx, replies, in_place)?;
             Poll::Ready(Ok(ending))
         })
