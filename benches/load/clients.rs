@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::modes::Scale;
 use crate::peers::is_installed;
 use crate::results::{Figure, Table, Unit};
 use crate::text::Text;
@@ -35,13 +36,8 @@ const CLIENTS: [(&str, &[&str]); 5] = [
 ];
 
 /// Measures capchat, and unless it shall be `alone` the clients that are installed, with a server that echoes.
-pub(crate) fn measure(
-    server: SocketAddr,
-    rounds: usize,
-    bytes: usize,
-    limit: Duration,
-    alone: bool,
-) -> Table {
+pub(crate) fn measure(server: SocketAddr, scale: Scale, only: &str, alone: bool) -> Table {
+    let Scale { rounds, bytes, limit, .. } = scale;
     let clients: Vec<_> = CLIENTS
         .into_iter()
         .filter(|(name, command)| *name == "capchat" || !alone && is_installed(command[0]))
@@ -49,6 +45,9 @@ pub(crate) fn measure(
     let mut table = Table::new("Clients", clients.iter().map(|(name, _)| *name).collect());
     let text = Text::ascii().bytes;
     let mut take_turns = |name: &str, rounds: usize, run: &dyn Fn(&[&str]) -> io::Result<Figure>| {
+        if !name.contains(only) {
+            return;
+        }
         let mut out = vec![false; clients.len()];
         for round in 0..rounds {
             for (index, (_, command)) in clients.iter().enumerate() {

@@ -33,6 +33,9 @@ struct Options {
     /// Measure less of everything, in under two minutes
     #[arg(long)]
     quick: bool,
+    /// Measure only what has this in its name, such as 'bulk' or 'request and reply, 50'
+    #[arg(long, value_name = "SUBSTRING", default_value = "", hide_default_value = true)]
+    only: String,
     /// Leave out other servers and clients
     #[arg(long)]
     no_peers: bool,
@@ -75,18 +78,21 @@ fn measure(options: &Options) -> Result<[Table; 3], Box<dyn Error>> {
     }
     let processors = Processors::divide()?;
 
+    let wanted = |modes: Vec<Mode>| -> Vec<Mode> {
+        modes.into_iter().filter(|mode| mode.name().contains(&options.only)).collect()
+    };
     processors.take_the_load()?;
     eprintln!("measuring the servers");
-    let servers = modes::measure("Servers", &Mode::all(), &subjects, &processors);
+    let servers = modes::measure("Servers", &wanted(Mode::all()), &subjects, &processors);
     eprintln!("measuring the clients");
     let floor = subjects[0].kind.start(&processors)?;
     processors.take_all()?;
-    let clients = clients::measure(floor.address, scale.rounds, scale.bytes, scale.limit, options.no_peers);
+    let clients = clients::measure(floor.address, scale, &options.only, options.no_peers);
     drop(floor);
     eprintln!("measuring how cost grows");
     processors.take_the_load()?;
     subjects.truncate(2);
-    let growth = modes::measure("Growth", &Mode::growth(), &subjects, &processors);
+    let growth = modes::measure("Growth", &wanted(Mode::growth()), &subjects, &processors);
     Ok([servers, clients, growth])
 }
 

@@ -71,6 +71,12 @@ int main(void) {
 }
 ";
 
+/// An echo by nc, as it is usually put together: what it writes goes back to it through a fifo.
+const NC: &str = r#"
+mkfifo "$0" 2>&-
+cat "$0" | nc -lk 127.0.0.1 "$1" > "$0"
+"#;
+
 /// How many clients a peer is given that starts a process for each.
 const PROCESSES: usize = 200;
 
@@ -99,6 +105,10 @@ impl Workshop {
             let filter = self.compile("filter", &self.write("filter.c", FILTER)?)?;
             let command = ["tcpserver", "-HRl0", "-b4096", "-c20000", "127.0.0.1", PORT, &filter];
             peers.push(Kind::new("tcpserver", Answer::AsciiCapitals, PROCESSES, &command));
+        }
+        if is_installed("nc") {
+            let fifo = self.folder.join("fifo").display().to_string();
+            peers.push(Kind::new("nc", Answer::Echo, 1, &["sh", "-c", NC, &fifo, PORT]));
         }
         if is_installed("ncat") {
             let command = ["ncat", "-lk", "-m", "2000", "127.0.0.1", PORT, "-e", "/bin/cat"];

@@ -12,7 +12,7 @@ const IN_DETAIL: &str = "capchat";
 /// Tables for people: medians, and in parentheses ratios to the first column.
 pub(crate) fn text(tables: &[Table]) -> String {
     let mut text = String::new();
-    for table in tables {
+    for table in tables.iter().filter(|table| !table.rows.is_empty() || !table.notes.is_empty()) {
         let lines: Vec<Vec<String>> =
             std::iter::once(heading(table)).chain(table.rows.iter().map(|row| line(table, row))).collect();
         let widths: Vec<usize> = (0..lines[0].len())
