@@ -91,6 +91,8 @@ struct Reader {
     /// The lines on which each side ended.
     client_end: Option<usize>,
     server_end: Option<usize>,
+    /// The line on which both did.
+    reset: Option<usize>,
 }
 
 impl Reader {
@@ -111,7 +113,8 @@ impl Reader {
                 self.check_order(&item)?;
                 match item {
                     Item::End(Side::Client) => self.client_end = Some(number),
-                    Item::End(Side::Server) | Item::Reset => self.server_end = Some(number),
+                    Item::End(Side::Server) => self.server_end = Some(number),
+                    Item::Reset => self.reset = Some(number),
                     _ => {}
                 }
                 self.entries.push(Entry { line: number, item });
@@ -146,9 +149,14 @@ impl Reader {
         if is_new { Ok(()) } else { Err(format!("found a second {name}; expected one")) }
     }
 
-    /// Nothing comes from a side that has ended.
+    /// Nothing comes from a side that has ended, and from none behind a reset.
     fn check_order(&self, item: &Item) -> Result<(), String> {
         let side = item.side();
+        if let Some(line) = self.reset {
+            return Err(format!(
+                "found more of the {side} behind the reset on line {line}; expected the end"
+            ));
+        }
         let end = match side {
             Side::Client => self.client_end,
             Side::Server => self.server_end,
@@ -359,7 +367,8 @@ mod tests {
             ("C\\ \\{name}", 1, r"'\{'", "captures"),
             ("C EOF\nC: x", 2, "more of the client, which ended on line 1", "the server or the end"),
             ("S EOF\nS: x", 2, "more of the server, which ended on line 1", "the client or the end"),
-            ("S RST\nS EOF", 2, "more of the server", "the end"),
+            ("S RST\nS EOF", 2, "more of the server behind the reset on line 1", "the end"),
+            ("S RST\nC: x", 2, "more of the client behind the reset on line 1", "the end"),
             ("C: \x1b[2J\nX\x1b", 2, r"'X\u{1b}'", "'C:'"),
         ] {
             let error = parse(text).unwrap_err();
