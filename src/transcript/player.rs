@@ -269,7 +269,7 @@ impl Player {
             self.begin_turn();
         }
         match item {
-            Item::Literal(..) | Item::End(_) | Item::Reset if is_own => Some(self.speak(&transcript, now)),
+            Item::Literal(..) | Item::End(_) | Item::Reset if is_own => self.speak(&transcript, now),
             Item::Wait(_, time) if is_own => self.pause(*time, now),
             Item::Quiet(time) if is_own => self.pause(*time + QUIET_MARGIN, now),
             Item::Wait(_, time) => {
@@ -290,7 +290,7 @@ impl Player {
     }
 
     /// Sends the items of our side that are next to each other.
-    fn speak(&mut self, transcript: &Transcript, now: Duration) -> Step {
+    fn speak(&mut self, transcript: &Transcript, now: Duration) -> Option<Step> {
         self.since = now;
         let mut bytes = Vec::new();
         while let Some(entry) = transcript.entries.get(self.cursor) {
@@ -300,12 +300,12 @@ impl Player {
                     self.has_ended = true;
                     self.last_sent_line = Some(entry.line);
                     self.pass();
-                    return Step::End;
+                    return Some(Step::End);
                 }
                 Item::Reset if self.own == Side::Server && bytes.is_empty() => {
                     self.has_ended = true;
                     self.pass();
-                    return Step::Reset;
+                    return Some(Step::Reset);
                 }
                 _ => break,
             }
@@ -313,7 +313,8 @@ impl Player {
             self.pass();
         }
         self.unsent += bytes.len();
-        Step::Send(bytes)
+        // An item may be of no bytes.
+        (!bytes.is_empty()).then_some(Step::Send(bytes))
     }
 
     fn pause(&mut self, time: Duration, now: Duration) -> Option<Step> {
