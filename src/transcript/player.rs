@@ -271,7 +271,8 @@ impl Player {
         match item {
             Item::Literal(..) | Item::End(_) | Item::Reset if is_own => self.speak(&transcript, now),
             Item::Wait(_, time) if is_own => self.pause(*time, now),
-            Item::Quiet(time) if is_own => self.pause(*time + QUIET_MARGIN, now),
+            // The client's pauses count before its silence does.
+            Item::Quiet(time) if is_own => self.pause(self.allowance + *time + QUIET_MARGIN, now),
             Item::Wait(_, time) => {
                 self.allowance += *time;
                 self.pass();
@@ -317,8 +318,12 @@ impl Player {
         (!bytes.is_empty()).then_some(Step::Send(bytes))
     }
 
+    /// Says nothing for `time` after all that was said before is sent.
     fn pause(&mut self, time: Duration, now: Duration) -> Option<Step> {
-        let until = *self.pause.get_or_insert(now) + time;
+        if self.unsent > 0 && self.own == Side::Server && self.received.end.is_none() {
+            return Some(Step::Wait(None));
+        }
+        let until = (*self.pause.get_or_insert(now)).max(self.since) + time;
         if now < until {
             return Some(Step::Wait(Some(until)));
         }
@@ -329,7 +334,7 @@ impl Player {
 
     /// Waits until it has been quiet for `time`.
     fn expect_silence(&mut self, time: Duration, now: Duration) -> Option<Step> {
-        let mut begin = *self.pause.get_or_insert(now);
+        let mut begin = (*self.pause.get_or_insert(now)).max(self.since);
         if self.is_skipping {
             self.received.take(self.received.bytes().len());
             begin = begin.max(self.last_received);
@@ -466,7 +471,9 @@ impl Player {
     fn matched(&mut self, length: usize, now: Duration) {
         self.received.take(length);
         self.is_skipping = false;
-        self.allowance = Duration::ZERO;
+        if length > 0 {
+            self.allowance = Duration::ZERO;
+        }
         self.since = now;
         self.pass();
     }
