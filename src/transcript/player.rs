@@ -431,6 +431,11 @@ impl Player {
 
     /// Behind the last item: nothing more may come.
     fn finish(&mut self, now: Duration) -> Option<Step> {
+        let last = self.transcript.entries.last();
+        if self.own == Side::Server && last.is_some_and(|entry| entry.item == Item::Reset) {
+            // What the client said meanwhile is lost.
+            return Some(Step::Done(Verdict::Followed));
+        }
         self.begin_turn();
         if self.is_skipping {
             self.received.take(self.received.bytes().len());
