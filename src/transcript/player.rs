@@ -466,8 +466,10 @@ impl Player {
                 self.finished = Some(now);
                 return Some(Step::End);
             }
-            None if now < finished + GRACE => return Some(Step::Wait(Some(finished + GRACE))),
-            Some(_) | None => {}
+            None if now < finished.max(self.since) + GRACE => {
+                return Some(Step::Wait(Some(finished.max(self.since) + GRACE)));
+            }
+            None => {}
         }
         self.end_turn(now).or(Some(Step::Done(Verdict::Followed)))
     }
