@@ -377,7 +377,7 @@ impl Player {
                 }
                 Match::No if self.is_skipping => match memchr::memchr(b'\n', bytes) {
                     Some(line_feed) => self.received.take(line_feed + 1),
-                    None if self.received.end.is_some() || bytes.len() > LONGEST_LINE => break,
+                    None if self.received.end.is_some() || bytes.len() >= LONGEST_LINE => break,
                     None => return self.wait_for(Headline::Missing, now),
                 },
                 Match::No => return self.diverge(Headline::Differs, now),
