@@ -8,6 +8,8 @@
 mod diff;
 mod format;
 mod player;
+#[cfg(test)]
+mod properties;
 mod reader;
 mod recorder;
 mod stream;

@@ -1,0 +1,568 @@
+//! What holds for every transcript, on generated ones: two players that talk to each other over a connection
+//! in memory, with a clock that nobody waits for.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::test_runner::TestCaseError;
+
+use super::writer::{literals, notation, pieces};
+use super::*;
+
+const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// How a connection cuts and delays what is sent: the seed of a small generator of numbers.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Delivery {
+    /// Whole and at once.
+    Prompt,
+    /// Byte by byte, late.
+    Bytes(u64),
+    /// In pieces of any size, late.
+    Pieces(u64),
+}
+
+/// How late each half of the way may make a piece. Both together stay below what a played silence is longer.
+const LATEST: u64 = 20;
+
+impl Delivery {
+    fn next(&mut self, below: u64) -> u64 {
+        let (Self::Bytes(state) | Self::Pieces(state)) = self else { return 0 };
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % below
+    }
+
+    fn delay(&mut self) -> Duration {
+        ms(self.next(LATEST))
+    }
+
+    /// How long the next piece of so many bytes is.
+    fn cut(&mut self, left: usize) -> usize {
+        match self {
+            Self::Prompt => left,
+            Self::Bytes(_) => 1,
+            Self::Pieces(_) => 1 + usize::try_from(self.next(left.min(12) as u64)).unwrap(),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Event {
+    Bytes(Vec<u8>),
+    End(End),
+}
+
+/// What is on its way, in order.
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<(Duration, Event)>,
+    last: Duration,
+}
+
+impl Queue {
+    fn push(&mut self, at: Duration, event: Event) {
+        self.last = self.last.max(at);
+        self.events.push_back((self.last, event));
+    }
+
+    fn pop_due(&mut self, now: Duration) -> Option<Event> {
+        self.events.pop_front_if(|(at, _)| *at <= now).map(|(_, event)| event)
+    }
+
+    fn next(&self) -> Option<Duration> {
+        self.events.front().map(|(at, _)| *at)
+    }
+}
+
+/// One end of the connection.
+struct Peer {
+    player: Player,
+    /// What has been asked for, and is to be handed to the socket.
+    out: Queue,
+    /// What the socket has, and is on its way.
+    wire: Queue,
+    has_ended: bool,
+    verdict: Option<Verdict>,
+    wake: Option<Duration>,
+}
+
+impl Peer {
+    fn new(player: Player) -> Self {
+        let (out, wire) = (Queue::default(), Queue::default());
+        Self { player, out, wire, has_ended: false, verdict: None, wake: None }
+    }
+
+    fn advance(&mut self, delivery: &mut Delivery, now: Duration) {
+        while self.verdict.is_none() {
+            match self.player.advance(now) {
+                Step::Send(bytes) => {
+                    assert!(!bytes.is_empty(), "nothing is sent");
+                    let mut rest = &bytes[..];
+                    while !rest.is_empty() {
+                        let (piece, others) = rest.split_at(delivery.cut(rest.len()));
+                        self.out.push(now + delivery.delay(), Event::Bytes(piece.to_vec()));
+                        rest = others;
+                    }
+                }
+                Step::End => self.end(End::Eof, now),
+                Step::Reset => self.end(End::Reset, now),
+                Step::Wait(until) => {
+                    assert!(until.is_none_or(|until| until > now), "waits for the past");
+                    self.wake = until;
+                    return;
+                }
+                Step::Done(verdict) => {
+                    self.verdict = Some(verdict);
+                    self.wake = None;
+                    self.end(End::Eof, now);
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, end: End, now: Duration) {
+        if !self.has_ended {
+            self.has_ended = true;
+            self.out.push(now, Event::End(end));
+        }
+    }
+}
+
+/// What came of a conversation.
+#[derive(Clone, Debug)]
+pub(super) struct Outcome {
+    pub(super) check: Verdict,
+    pub(super) mock: Verdict,
+    pub(super) recording: String,
+    pub(super) steps: usize,
+}
+
+/// Lets a check of `checked` talk to a mock of `played`.
+pub(super) fn converse(checked: &Transcript, played: &Transcript, mut delivery: Delivery) -> Outcome {
+    let player = |transcript: &Transcript, own| Peer::new(Player::new(Arc::new(transcript.clone()), own));
+    let mut check = player(checked, Side::Client);
+    let mut mock = player(played, Side::Server);
+    let mut recorder = Recorder::default();
+    let mut recording = String::new();
+    let mut now = Duration::ZERO;
+    let mut is_reset = false;
+    let mut steps = 0;
+    while check.verdict.is_none() || mock.verdict.is_none() {
+        steps += 1;
+        check.advance(&mut delivery, now);
+        mock.advance(&mut delivery, now);
+        while let Some(event) = check.out.pop_due(now) {
+            match &event {
+                Event::Bytes(bytes) => {
+                    check.player.sent(bytes.len(), now);
+                    recording += &recorder.say(Side::Client, bytes);
+                }
+                Event::End(_) => recording += &recorder.end(Side::Client),
+            }
+            check.wire.push(now + delivery.delay(), event);
+        }
+        while let Some(event) = mock.out.pop_due(now) {
+            match &event {
+                Event::Bytes(bytes) => mock.player.sent(bytes.len(), now),
+                Event::End(end) => is_reset |= *end == End::Reset,
+            }
+            mock.wire.push(now + delivery.delay(), event);
+        }
+        while let Some(event) = check.wire.pop_due(now) {
+            match event {
+                // Nothing arrives at a connection that is no more.
+                _ if is_reset || mock.verdict.is_some() => {}
+                Event::Bytes(bytes) => mock.player.receive(&bytes, now),
+                Event::End(end) => mock.player.end(end, now),
+            }
+        }
+        while let Some(event) = mock.wire.pop_due(now) {
+            match event {
+                Event::Bytes(bytes) => {
+                    recording += &recorder.say(Side::Server, &bytes);
+                    check.player.receive(&bytes, now);
+                }
+                Event::End(end) => {
+                    recording += &match end {
+                        End::Eof => recorder.end(Side::Server),
+                        End::Reset => recorder.reset(),
+                    };
+                    check.player.end(end, now);
+                }
+            }
+        }
+        check.advance(&mut delivery, now);
+        mock.advance(&mut delivery, now);
+        let queues = [&check.out, &check.wire, &mock.out, &mock.wire];
+        let wakes = [check.wake, mock.wake].into_iter().flatten();
+        match queues.iter().filter_map(|queue| queue.next()).chain(wakes).min() {
+            Some(next) => now = next.max(now),
+            None if check.verdict.is_some() && mock.verdict.is_some() => {}
+            None => panic!("both wait for ever: {:?}, {:?}", check.player, mock.player),
+        }
+    }
+    recording += &recorder.finish();
+    Outcome { check: check.verdict.unwrap(), mock: mock.verdict.unwrap(), recording, steps }
+}
+
+/// A transcript from its text.
+pub(super) fn parse(text: &str) -> Transcript {
+    read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+fn text_of(items: &[Item], eol: Eol, decoration: &[u8]) -> String {
+    let mut text = format!("# generated\n%eol {}\n", eol.name());
+    for (index, item) in items.iter().enumerate() {
+        text += match decoration.get(index) {
+            Some(0) => "\n",
+            Some(1) => "# a comment\n",
+            Some(2) => "\t ",
+            _ => "",
+        };
+        text += &notation(item, eol);
+        text += if decoration.get(index) == Some(&3) { "\r\n" } else { "\n" };
+    }
+    text
+}
+
+fn any_eol() -> impl Strategy<Value = Eol> {
+    prop_oneof![Just(Eol::Lf), Just(Eol::Crlf)]
+}
+
+fn any_delivery() -> impl Strategy<Value = Delivery> {
+    prop_oneof![
+        Just(Delivery::Prompt),
+        any::<u64>().prop_map(Delivery::Bytes),
+        any::<u64>().prop_map(Delivery::Pieces)
+    ]
+}
+
+/// What one item says: lines, prompts, lines that end otherwise, many lines, nothing, any bytes.
+fn any_bytes(eol: Eol) -> impl Strategy<Value = Vec<u8>> {
+    let line = move |text: String| [text.as_bytes(), eol.bytes()].concat();
+    prop_oneof![
+        6 => "[ab ]{0,3}".prop_map(line),
+        2 => "[ab]{0,2}".prop_map(String::into_bytes),
+        1 => "[ab\r\n]{0,4}".prop_map(String::into_bytes),
+        1 => prop::collection::vec(any::<u8>(), 0..6),
+        1 => "\\PC{0,4}".prop_map(line),
+        1 => "[\u{200e}\u{2028}\u{feff}\u{3000}\\\\\t #S:]{0,4}".prop_map(line),
+    ]
+}
+
+fn any_item(eol: Eol) -> impl Strategy<Value = Item> {
+    prop_oneof![
+        5 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Client, bytes)),
+        6 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Server, bytes)),
+        1 => (0..60u64).prop_map(|time| Item::Wait(Side::Client, ms(time))),
+        1 => (0..60u64).prop_map(|time| Item::Wait(Side::Server, ms(time))),
+        1 => (0..120u64).prop_map(|time| Item::Quiet(ms(time))),
+        1 => Just(Item::End(Side::Client)),
+        1 => prop_oneof![Just(Item::End(Side::Server)), Just(Item::Reset)],
+    ]
+}
+
+/// Leaves out what comes from a side that has ended.
+fn in_order(items: Vec<Item>) -> Vec<Item> {
+    let mut ended = Vec::new();
+    let mut kept = Vec::new();
+    for item in items {
+        if ended.contains(&item.side()) {
+            continue;
+        }
+        match item {
+            Item::End(side) => ended.push(side),
+            Item::Reset => ended.extend([Side::Client, Side::Server]),
+            _ => {}
+        }
+        kept.push(item);
+    }
+    kept
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    eol: Eol,
+    items: Vec<Item>,
+    text: String,
+}
+
+impl Case {
+    fn new(eol: Eol, items: Vec<Item>, decoration: &[u8]) -> Self {
+        let items = in_order(items);
+        Self { eol, text: text_of(&items, eol, decoration), items }
+    }
+
+    fn transcript(&self) -> Transcript {
+        parse(&self.text)
+    }
+}
+
+/// A transcript without patterns.
+fn any_case() -> impl Strategy<Value = Case> {
+    let decoration = prop::collection::vec(0..12u8, 0..12);
+    any_eol().prop_flat_map(move |eol| {
+        (prop::collection::vec(any_item(eol), 0..12), decoration.clone())
+            .prop_map(move |(items, decoration)| Case::new(eol, items, &decoration))
+    })
+}
+
+/// A transcript as the recorder would write it: pieces of one side joined and cut at line ends, without pauses,
+/// and with the ending that an observer at the client sees.
+fn normal_form(items: &[Item]) -> Vec<Item> {
+    let mut normal = Vec::new();
+    let mut run: Option<(Side, Vec<u8>)> = None;
+    let flush = |run: &mut Option<(Side, Vec<u8>)>, normal: &mut Vec<Item>| {
+        if let Some((side, bytes)) = run.take() {
+            normal.extend(pieces(&bytes).map(|piece| Item::Literal(side, piece.to_vec())));
+        }
+    };
+    for item in items {
+        match item {
+            Item::Literal(_, bytes) if bytes.is_empty() => {}
+            Item::Literal(side, bytes) => match &mut run {
+                Some((same, said)) if same == side => said.extend_from_slice(bytes),
+                _ => {
+                    flush(&mut run, &mut normal);
+                    run = Some((*side, bytes.clone()));
+                }
+            },
+            Item::End(_) | Item::Reset => {
+                flush(&mut run, &mut normal);
+                normal.push(item.clone());
+            }
+            _ => {}
+        }
+    }
+    flush(&mut run, &mut normal);
+    let has = |item: &Item| normal.contains(item);
+    let (client_end, server_end) = (Item::End(Side::Client), Item::End(Side::Server));
+    if let Some(at) = normal.iter().position(|item| *item == server_end) {
+        // Nothing is written behind the server's end.
+        normal.truncate(at + 1);
+    } else if !has(&Item::Reset) {
+        // The check ends its side where the transcript does not, and then the mock does.
+        if !has(&client_end) {
+            normal.push(client_end);
+        }
+        normal.push(server_end);
+    }
+    normal
+}
+
+fn items_of(transcript: &Transcript) -> Vec<Item> {
+    transcript.entries.iter().map(|entry| entry.item.clone()).collect()
+}
+
+fn line_of(verdict: &Verdict, transcript: &Transcript) -> Option<usize> {
+    match verdict {
+        Verdict::Followed => None,
+        Verdict::Diverged(Divergence { index, .. }) => {
+            Some(transcript.entries.get(*index).map_or_else(|| transcript.end_line(), |entry| entry.line))
+        }
+    }
+}
+
+/// What the server sends behind an item before it needs more of the client.
+fn follows(items: &[Item]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for item in items {
+        match item {
+            Item::Literal(Side::Server, more) => bytes.extend_from_slice(more),
+            Item::Literal(Side::Client, said) if said.is_empty() => {}
+            Item::Wait(..) | Item::Quiet(_) => {}
+            _ => break,
+        }
+    }
+    bytes
+}
+
+/// Another server: one with a reply that is changed, left out, or said twice, or one that ends otherwise.
+fn change(items: &mut Vec<Item>, at: usize, how: u8) {
+    if items.is_empty() {
+        return;
+    }
+    let at = at % items.len();
+    match (how, &mut items[at]) {
+        (0, _) => {
+            items.remove(at);
+        }
+        (1, _) => items.insert(at, items[at].clone()),
+        (2, Item::Literal(_, bytes)) => bytes.insert(bytes.len() / 2, b'x'),
+        (3, _) => items.truncate(at),
+        (4, _) => items.insert(at, Item::End(Side::Server)),
+        (5, _) => items.insert(at, Item::Reset),
+        _ => {}
+    }
+}
+
+/// A transcript with patterns in it, and what a server plays that follows it more or less.
+fn any_conversation() -> impl Strategy<Value = (Case, Case)> {
+    let vague = prop::collection::vec(0..8u8, 12);
+    let changes = prop::collection::vec((0..12usize, 0..8u8), 0..3);
+    (any_case(), vague, changes).prop_map(|(case, vague, changes)| {
+        let mut played: Vec<Item> =
+            case.items.iter().filter(|item| !matches!(item, Item::Quiet(_))).cloned().collect();
+        for item in &mut played {
+            if let Item::Wait(_, time) = item {
+                *time /= 10;
+            }
+        }
+        let checked = played.iter().zip(vague).map(|(item, vague)| match (item, vague) {
+            (Item::Literal(Side::Server, bytes), 0) if bytes.ends_with(b"\n") => {
+                let pattern = if bytes.len() % 2 == 0 { "[ab]?.*" } else { "(?s).*b" };
+                Item::Pattern(Side::Server, Pattern::new(pattern).unwrap())
+            }
+            (Item::Literal(Side::Server, _), 1) => Item::Any,
+            (item, _) => item.clone(),
+        });
+        let checked = Case::new(case.eol, checked.collect(), &[]);
+        for (at, how) in changes {
+            change(&mut played, at, how);
+        }
+        (checked, Case::new(case.eol, played, &[]))
+    })
+}
+
+fn check_literal(bytes: &[u8], side: Side, eol: Eol) -> Result<(), TestCaseError> {
+    // As one item, and as the recorder cuts it.
+    let one = notation(&Item::Literal(side, bytes.to_vec()), eol);
+    for lines in [vec![one], literals(side, bytes, eol)] {
+        let text = format!("%eol {}\n{}\n", eol.name(), lines.join("\n"));
+        for line in &lines {
+            prop_assert!(!line.ends_with([' ', '\t', '\r', '\u{a0}', '\u{3000}']), "{line:?}");
+            prop_assert!(!line.chars().any(char::is_control), "{line:?}");
+        }
+        let mut again = Vec::new();
+        for item in items_of(&parse(&text)) {
+            match item {
+                Item::Literal(same, bytes) if same == side => again.extend(bytes),
+                other => prop_assert!(false, "{other:?}"),
+            }
+        }
+        prop_assert_eq!(&again[..], bytes, "{}", text);
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+    #[test]
+    fn what_is_written_is_read_back(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..40),
+            prop::collection::vec(prop::sample::select(b"ab \\\r\n\t\0x{:~\xc3\xa9\x85\xe2\x80\xae".to_vec()), 0..12),
+            "\\PC{0,10}".prop_map(String::into_bytes),
+        ],
+        eol in any_eol(),
+    ) {
+        check_literal(&bytes, Side::Client, eol)?;
+        check_literal(&bytes, Side::Server, eol)?;
+    }
+
+    #[test]
+    fn items_are_read_as_they_were_written(case in any_case()) {
+        prop_assert_eq!(items_of(&case.transcript()), case.items);
+    }
+
+    #[test]
+    fn a_check_of_what_is_played_passes(case in any_case(), delivery in any_delivery()) {
+        let transcript = case.transcript();
+        let outcome = converse(&transcript, &transcript, delivery);
+        prop_assert_eq!(outcome.check, Verdict::Followed, "{}", case.text);
+        prop_assert_eq!(outcome.mock, Verdict::Followed, "{}", case.text);
+    }
+
+    #[test]
+    fn a_recording_of_what_is_played_is_its_normal_form(case in any_case(), delivery in any_delivery()) {
+        let transcript = case.transcript();
+        let recording = converse(&transcript, &transcript, delivery).recording;
+        let recorded = parse(&recording);
+        prop_assert_eq!(items_of(&recorded), normal_form(&case.items), "{}\n{}", case.text, recording);
+        // The normal form of a normal form is itself, to the byte.
+        let again = converse(&recorded, &recorded, delivery);
+        prop_assert_eq!(again.recording, recording);
+        prop_assert_eq!((again.check, again.mock), (Verdict::Followed, Verdict::Followed));
+    }
+
+    #[test]
+    fn text_added_to_a_line_fails_at_that_line(
+        case in any_case(), at in any::<prop::sample::Index>(), text in "[abx]{1,2}", delivery in any_delivery(),
+    ) {
+        let is_literal = |item: &Item| matches!(item, Item::Literal(Side::Server, _));
+        let places: Vec<usize> = (0..case.items.len()).filter(|&index| is_literal(&case.items[index])).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        let index = places[at.index(places.len())];
+        let mut items = case.items.clone();
+        let Item::Literal(_, bytes) = &mut items[index] else { unreachable!() };
+        let is_terminated = bytes.ends_with(case.eol.bytes());
+        let end = bytes.len() - if is_terminated { case.eol.bytes().len() } else { 0 };
+        bytes.splice(end..end, text.bytes());
+        let played = case.transcript();
+        let added = parse(&text_of(&items, case.eol, &[]));
+        let outcome = converse(&added, &played, delivery);
+        let line = line_of(&outcome.check, &added);
+        let own_line = added.entries[index].line;
+        // What follows an unterminated item may happen to be that text: then the check goes wrong further on.
+        if !is_terminated && follows(&case.items[index + 1..]).starts_with(text.as_bytes()) {
+            prop_assert!(line.is_some_and(|line| line > own_line), "{:?}\n{}", outcome.check, case.text);
+        } else {
+            prop_assert_eq!(line, Some(own_line), "{:?}\n{}", outcome.check, case.text);
+        }
+        // And where the server says more than the transcript has: at that line, or behind an unterminated item.
+        let outcome = converse(&played, &added, delivery);
+        let line = line_of(&outcome.check, &played);
+        let own_line = played.entries[index].line;
+        if is_terminated {
+            prop_assert_eq!(line, Some(own_line), "{:?}\n{}", outcome.check, case.text);
+        } else {
+            prop_assert!(line.is_some_and(|line| line > own_line), "{:?}\n{}", outcome.check, case.text);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+    #[test]
+    fn a_verdict_does_not_depend_on_how_bytes_are_cut_and_delayed(
+        (checked, played) in any_conversation(), seed in any::<u64>(),
+    ) {
+        let (checked, played) = (checked.transcript(), played.transcript());
+        let outcomes = [Delivery::Prompt, Delivery::Bytes(seed), Delivery::Pieces(seed)]
+            .map(|delivery| converse(&checked, &played, delivery));
+        let diff = |outcome: &Outcome| match &outcome.check {
+            Verdict::Followed => None,
+            Verdict::Diverged(divergence) => {
+                let Diff { headline, lines } = Diff::new(&checked, Side::Client, divergence, "server");
+                Some((headline, lines))
+            }
+        };
+        for outcome in &outcomes[1..] {
+            prop_assert_eq!(&outcomes[0].check, &outcome.check);
+            prop_assert_eq!(&outcomes[0].mock, &outcome.mock);
+            prop_assert_eq!(diff(&outcomes[0]), diff(outcome));
+        }
+    }
+}
+
+#[test]
+fn thirty_thousand_pipelined_lines_are_linear() {
+    let steps = |lines: usize| {
+        let text = "C: hello\n".repeat(lines) + &"S: HELLO\n".repeat(lines) + "C EOF\nS EOF\n";
+        let transcript = parse(&text);
+        let outcome = converse(&transcript, &transcript, Delivery::Pieces(1));
+        assert_eq!((outcome.check, outcome.mock), (Verdict::Followed, Verdict::Followed));
+        assert_eq!(outcome.recording, text);
+        outcome.steps
+    };
+    assert!(steps(30_000) < 3 * steps(15_000));
+}
