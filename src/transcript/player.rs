@@ -142,6 +142,7 @@ pub struct Player {
     /// Bytes that are to be sent and are not yet.
     unsent: usize,
     last_sent_line: Option<usize>,
+    has_begun: bool,
     has_ended: bool,
     /// When the pause that the cursor stands at began.
     pause: Option<Duration>,
@@ -177,6 +178,7 @@ impl Player {
             last_received: Duration::ZERO,
             unsent: 0,
             last_sent_line: None,
+            has_begun: false,
             has_ended: false,
             pause: None,
             finished: None,
@@ -239,6 +241,9 @@ impl Player {
 
     /// Says what to do next. Each step but waiting changes what the next one is.
     pub fn advance(&mut self, now: Duration) -> Step {
+        if !std::mem::replace(&mut self.has_begun, true) {
+            (self.since, self.last_received) = (now, now);
+        }
         loop {
             let step = if self.divergence.is_some() {
                 self.read_rest(now)

@@ -149,7 +149,7 @@ pub(super) fn converse(checked: &Transcript, played: &Transcript, mut delivery: 
     let mut mock = player(played, Side::Server);
     let mut recorder = Recorder::default();
     let mut recording = String::new();
-    let mut now = Duration::ZERO;
+    let mut now = Duration::from_secs(100);
     let mut is_reset = false;
     let mut steps = 0;
     while check.verdict.is_none() || mock.verdict.is_none() {
