@@ -266,8 +266,10 @@ impl Player {
         };
         let is_own = item.side() == self.own;
         if is_own {
-            // In an update, the server's turn is over first.
-            if let Some(step) = self.end_turn(now) {
+            // In an update, the server's turn is over first. A pause is part of it.
+            if !matches!(item, Item::Wait(..))
+                && let Some(step) = self.end_turn(now)
+            {
                 return Some(step);
             }
         } else {
@@ -441,11 +443,13 @@ impl Player {
             // What the client said meanwhile is lost.
             return Some(Step::Done(Verdict::Followed));
         }
-        self.begin_turn();
+        if self.finished.is_none() {
+            self.begin_turn();
+        }
         if self.is_skipping {
             self.received.take(self.received.bytes().len());
         }
-        if !self.received.bytes().is_empty() && matches!(self.goal, Goal::Follow) {
+        if !self.received.bytes().is_empty() && !self.is_turn_open() {
             return self.diverge(Headline::Unexpected, now);
         }
         let other = self.own.other();
@@ -459,8 +463,12 @@ impl Player {
         {
             return Some(Step::Wait(Some(finished + self.transcript.timeout)));
         }
-        if is_end_known {
-            return self.end_turn(now).or(Some(Step::Done(Verdict::Followed)));
+        // The last turn is what the server says before it is told that nothing more comes.
+        if let Some(step) = self.end_turn(now) {
+            return Some(step);
+        }
+        if is_end_known || self.has_turn_with_end() {
+            return Some(Step::Done(Verdict::Followed));
         }
         match self.received.end {
             Some(End::Reset) if self.own == Side::Client => return self.diverge(Headline::Reset, now),
@@ -476,7 +484,7 @@ impl Player {
             }
             None => {}
         }
-        self.end_turn(now).or(Some(Step::Done(Verdict::Followed)))
+        Some(Step::Done(Verdict::Followed))
     }
 
     /// Takes what the item at the cursor has matched.
@@ -497,7 +505,7 @@ impl Player {
 
     /// Notes what went wrong. In an update that only means that the turn is another one now.
     fn diverge(&mut self, headline: Headline, now: Duration) -> Option<Step> {
-        if let Goal::Update { turn, is_broken, .. } = &mut self.goal {
+        if let Goal::Update { turn, is_broken, is_over: false, .. } = &mut self.goal {
             let is_nothing = turn.received.is_empty() && turn.end.is_none();
             if !(is_nothing && headline == Headline::Missing) {
                 turn.matched = false;
@@ -556,6 +564,16 @@ impl Player {
         matches!(&self.goal, Goal::Update { is_broken: true, .. })
     }
 
+    /// Whether the server is about to say something, in an update.
+    fn is_turn_open(&self) -> bool {
+        matches!(&self.goal, Goal::Update { is_over: false, .. })
+    }
+
+    /// Whether the stream has ended in an earlier turn, in an update.
+    fn has_turn_with_end(&self) -> bool {
+        matches!(&self.goal, Goal::Update { turns, .. } if turns.last().is_some_and(|turn| turn.end.is_some()))
+    }
+
     fn begin_turn(&mut self) {
         if let Goal::Update { turn, is_over, .. } = &mut self.goal
             && *is_over
@@ -579,7 +597,10 @@ impl Player {
             return Some(Step::Wait(Some(quiet_at)));
         }
         let left = self.received.bytes().len();
-        if left > 0 && !self.is_skipping {
+        let entries = &self.transcript.entries;
+        let is_end_known = entries.last().is_some_and(|entry| entry.item == Item::Reset);
+        let is_reset = self.cursor == entries.len() && turn.end == Some(End::Reset) && !is_end_known;
+        if is_reset || (left > 0 && !self.is_skipping) {
             turn.matched = false;
         }
         self.received.take(left);
@@ -597,8 +618,15 @@ impl Player {
             return Some(Step::Wait(Some(quiet_at)));
         }
         let rest = &self.transcript.entries[self.cursor..];
-        let next = rest.iter().position(|entry| entry.item.side() == self.own).unwrap_or(rest.len());
-        if let (Some(end), true) = (self.received.end, next < rest.len()) {
+        let is_own = |entry: &Entry| entry.item.side() == self.own;
+        let is_pause = |entry: &Entry| matches!(entry.item, Item::Wait(..));
+        let next = rest.iter().position(|entry| is_own(entry) && !is_pause(entry)).unwrap_or(rest.len());
+        let pauses = rest[..next].iter().rev().take_while(|entry| is_own(entry)).count();
+        let next = next - pauses;
+        // That the client's side ends as well makes no difference then.
+        let has_more =
+            rest[next..].iter().any(|entry| is_own(entry) && matches!(entry.item, Item::Literal(..)));
+        if let (Some(end), true) = (self.received.end, has_more || self.has_turn_with_end()) {
             let headline = if end == End::Reset { Headline::Reset } else { Headline::ClosedEarly };
             return Some(Step::Done(Verdict::Diverged(Divergence {
                 received: self.received.bytes().to_vec(),
@@ -607,7 +635,7 @@ impl Player {
             })));
         }
         // An `S ...` at the turn's end also takes what the next one begins with.
-        let last = rest[..next].iter().rfind(|entry| !matches!(entry.item, Item::Wait(..)));
+        let last = rest[..next].iter().rfind(|entry| !is_pause(entry));
         self.is_skipping = last.is_some_and(|entry| entry.item == Item::Any);
         self.received.take(self.received.bytes().len());
         self.cursor += next;
