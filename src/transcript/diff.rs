@@ -11,7 +11,7 @@ use super::stream::End;
 use super::writer::{duration, literals, notation};
 
 /// How many items before the one that is wrong are shown.
-const CONTEXT: usize = 3;
+const CONTEXT: usize = 2;
 
 /// How much of what was received is shown, in bytes.
 const SHOWN: usize = 2000;
@@ -150,4 +150,138 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
         notes.push("'S RST' expects a reset".to_owned());
     }
     notes
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::super::{Player, Step, Verdict, read};
+    use super::*;
+
+    /// The diff of what `own` saw of a peer that says `said` at once, and then nothing more or the end.
+    fn diff(path: &str, text: &str, own: Side, said: &[u8], end: Option<End>) -> Vec<String> {
+        let transcript = Arc::new(read(Path::new(path), text.as_bytes()).unwrap());
+        let mut player = Player::new(Arc::clone(&transcript), own);
+        let mut now = Duration::ZERO;
+        player.receive(said, now);
+        if let Some(end) = end {
+            player.end(end, now);
+        }
+        loop {
+            match player.advance(now) {
+                Step::Send(bytes) => player.sent(bytes.len(), now),
+                Step::End | Step::Reset => {}
+                Step::Wait(until) => now = until.unwrap(),
+                Step::Done(Verdict::Followed) => return Vec::new(),
+                Step::Done(Verdict::Diverged(divergence)) => {
+                    let Diff { headline, lines } = Diff::new(&transcript, own, &divergence, "127.0.0.1:2525");
+                    let lines = lines.iter().map(ToString::to_string);
+                    return std::iter::once(headline).chain(lines).collect();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn is_what_the_specification_shows() {
+        let text = "%eol crlf\n\n# A mail for nobody\n\nS~ 220 .*\nC: MAIL FROM:<Smith@bar.com>\nS: 250 OK\n\n\
+                    C: RCPT TO:<Green@foo.com>\n# unknown\nS: 550 No such user here\nC: QUIT\nS~ 221 .*\nS EOF\n";
+        let said = b"220 foo.com ready\r\n250 OK\r\n250 OK\n";
+        let expected = r"smtp.chat:11: server reply differs (last sent: line 9)
+--- expected smtp.chat
++++ received 127.0.0.1:2525
+ S: 250 OK
+ C: RCPT TO:<Green@foo.com>
+-S: 550 No such user here
++S\ 250 OK\n\
+note: the received line ends in LF; %eol is crlf
+4 items matched, 3 not run";
+        assert_eq!(diff("smtp.chat", text, Side::Client, said, None).join("\n"), expected);
+    }
+
+    #[test]
+    fn shows_each_headline() {
+        let text = "C: a\nS: A\nS EOF\n";
+        let label = ["--- expected t", "+++ received 127.0.0.1:2525", " C: a"];
+        for (said, end, headline, rest) in [
+            ("B\nC\n", None, "t:2: server reply differs (last sent: line 1)", &["-S: A", "+S: B"][..]),
+            (
+                "",
+                None,
+                "t:2: server reply missing (within 5s; last sent: line 1)",
+                &["-S: A", "note: nothing came for 5s"],
+            ),
+            (
+                "A",
+                None,
+                "t:2: server reply missing (within 5s; last sent: line 1)",
+                &["-S: A", "+S\\ A\\", "note: nothing more came for 5s"],
+            ),
+            (
+                "A",
+                Some(End::Eof),
+                "t:2: server closed early (last sent: line 1)",
+                &["-S: A", "+S\\ A\\", "+S EOF"],
+            ),
+            (
+                "",
+                Some(End::Reset),
+                "t:2: connection reset (last sent: line 1)",
+                &["-S: A", "+S RST", "note: 'S RST' expects a reset"],
+            ),
+            (
+                "A\r\n",
+                None,
+                "t:2: server reply differs (last sent: line 1)",
+                &["-S: A", "+S\\ A\\r", "note: the received line ends in CR LF; %eol is lf"],
+            ),
+        ] {
+            let diff = diff("t", text, Side::Client, said.as_bytes(), end);
+            assert_eq!(diff[0], headline);
+            assert_eq!(diff[1..4], label);
+            assert_eq!(diff[4..diff.len() - 1], *rest);
+            assert_eq!(diff.last().unwrap(), "1 items matched, 1 not run");
+        }
+    }
+
+    #[test]
+    fn shows_what_is_too_much_before_what_was_expected() {
+        let shown = diff("t", "C: a\nS EOF\n", Side::Client, b"more\nand more\n", None);
+        assert_eq!(shown[0], "t:2: unexpected output (last sent: line 1)");
+        assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 items matched, 0 not run"]);
+        let shown = diff("t", "# c\nC: a\n\n\n", Side::Client, b"more", None);
+        assert_eq!(shown[0], "t:3: unexpected output (last sent: line 2)");
+        let end = "note: the transcript ends here";
+        assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 items matched, 0 not run"]);
+        let shown = diff("t", "S EOF\n", Side::Client, b"", None);
+        assert_eq!(shown[0], "t:1: expected EOF (within 5s; nothing sent before)");
+        assert_eq!(shown[3..], ["-S EOF", "note: nothing came for 5s", "0 items matched, 0 not run"]);
+    }
+
+    #[test]
+    fn a_mock_says_the_same_of_its_client() {
+        let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"b\n", None);
+        assert_eq!(shown[0], "t:2: client message differs (last sent: line 1)");
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 items matched, 0 not run"]);
+        let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"", Some(End::Eof));
+        assert_eq!(shown[0], "t:2: client closed early (last sent: line 1)");
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 items matched, 0 not run"]);
+        let shown = diff("t", "C: a\n", Side::Server, b"a\nb\n", None);
+        assert_eq!(shown[0], "t:2: unexpected input (nothing sent before)");
+    }
+
+    #[test]
+    fn a_long_line_is_shown_in_part() {
+        let said = [&b"x".repeat(5000)[..], b"\n"].concat();
+        let text = format!("S: {}y\n", "x".repeat(2999));
+        let shown = diff("t", &text, Side::Client, &said, None);
+        let notes: Vec<&String> = shown.iter().filter(|line| line.starts_with("note: ")).collect();
+        assert_eq!(
+            notes,
+            ["note: they differ from byte 3000 of the line on", "note: 3001 more bytes were received"]
+        );
+    }
 }
