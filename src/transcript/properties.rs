@@ -144,9 +144,9 @@ pub(super) struct Outcome {
 
 /// Lets a check of `checked` talk to a mock of `played`.
 pub(super) fn converse(checked: &Transcript, played: &Transcript, mut delivery: Delivery) -> Outcome {
-    let player = |transcript: &Transcript, own| Peer::new(Player::new(Arc::new(transcript.clone()), own));
-    let mut check = player(checked, Side::Client);
-    let mut mock = player(played, Side::Server);
+    let peer = |transcript: &Transcript, own| Peer::new(Player::new(Arc::new(transcript.clone()), own));
+    let mut check = peer(checked, Side::Client);
+    let mut mock = peer(played, Side::Server);
     let mut recorder = Recorder::default();
     let mut recording = String::new();
     let mut now = Duration::from_secs(100);
