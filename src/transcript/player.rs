@@ -467,6 +467,7 @@ impl Player {
         if let Some(step) = self.end_turn(now) {
             return Some(step);
         }
+        let is_end_known = is_end_known && matches!(self.goal, Goal::Follow);
         if is_end_known || self.has_turn_with_end() {
             return Some(Step::Done(Verdict::Followed));
         }
