@@ -18,7 +18,7 @@ const fn ms(milliseconds: u64) -> Duration {
 
 /// How a connection cuts and delays what is sent: the seed of a small generator of numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Delivery {
+enum Delivery {
     /// Whole and at once.
     Prompt,
     /// Byte by byte, late.
@@ -135,18 +135,22 @@ impl Peer {
 
 /// What came of a conversation.
 #[derive(Clone, Debug)]
-pub(super) struct Outcome {
-    pub(super) check: Verdict,
-    pub(super) mock: Verdict,
-    pub(super) recording: String,
-    pub(super) steps: usize,
+struct Outcome {
+    check: Verdict,
+    mock: Verdict,
+    recording: String,
+    steps: usize,
+    turns: Vec<Turn>,
 }
 
 /// Lets a check of `checked` talk to a mock of `played`.
-pub(super) fn converse(checked: &Transcript, played: &Transcript, mut delivery: Delivery) -> Outcome {
-    let peer = |transcript: &Transcript, own| Peer::new(Player::new(Arc::new(transcript.clone()), own));
-    let mut check = peer(checked, Side::Client);
-    let mut mock = peer(played, Side::Server);
+fn converse(checked: &Transcript, played: &Transcript, delivery: Delivery) -> Outcome {
+    converse_as(Player::new(Arc::new(checked.clone()), Side::Client), played, delivery)
+}
+
+fn converse_as(client: Player, played: &Transcript, mut delivery: Delivery) -> Outcome {
+    let mut check = Peer::new(client);
+    let mut mock = Peer::new(Player::new(Arc::new(played.clone()), Side::Server));
     let mut recorder = Recorder::default();
     let mut recording = String::new();
     let mut now = Duration::from_secs(100);
@@ -207,11 +211,12 @@ pub(super) fn converse(checked: &Transcript, played: &Transcript, mut delivery: 
         }
     }
     recording += &recorder.finish();
-    Outcome { check: check.verdict.unwrap(), mock: mock.verdict.unwrap(), recording, steps }
+    let (verdict, turns) = (check.verdict.unwrap(), check.player.into_turns());
+    Outcome { check: verdict, mock: mock.verdict.unwrap(), recording, steps, turns }
 }
 
 /// A transcript from its text.
-pub(super) fn parse(text: &str) -> Transcript {
+fn parse(text: &str) -> Transcript {
     read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
@@ -359,6 +364,14 @@ fn items_of(transcript: &Transcript) -> Vec<Item> {
     transcript.entries.iter().map(|entry| entry.item.clone()).collect()
 }
 
+fn said_by(side: Side, items: &[Item]) -> Vec<u8> {
+    let said = items.iter().filter_map(|item| match item {
+        Item::Literal(same, bytes) if *same == side => Some(&bytes[..]),
+        _ => None,
+    });
+    said.collect::<Vec<_>>().concat()
+}
+
 fn line_of(verdict: &Verdict, transcript: &Transcript) -> Option<usize> {
     match verdict {
         Verdict::Followed => None,
@@ -492,6 +505,24 @@ proptest! {
     }
 
     #[test]
+    fn a_client_that_says_all_at_once_is_kept_to_its_turn(case in any_case(), delivery in any_delivery()) {
+        let played = case.transcript();
+        let is_said = |item: &&Item| matches!(item, Item::Literal(Side::Client, _) | Item::End(Side::Client));
+        let is_server = |item: &&Item| item.side() == Side::Server && !matches!(item, Item::Quiet(_));
+        let items = case.items.iter().filter(is_said).chain(case.items.iter().filter(is_server));
+        let checked = Case::new(case.eol, items.cloned().collect(), &[]);
+        let outcome = converse(&checked.transcript(), &played, delivery);
+        prop_assert_eq!((outcome.check, outcome.mock), (Verdict::Followed, Verdict::Followed), "{}", case.text);
+        // The recording has the same, but for the order of the two sides.
+        let recorded = items_of(&parse(&outcome.recording));
+        prop_assert_eq!(said_by(Side::Server, &recorded), said_by(Side::Server, &case.items), "{}", case.text);
+        // What is said behind the server's end is not written.
+        if said_by(Side::Client, &normal_form(&case.items)) == said_by(Side::Client, &case.items) {
+            prop_assert_eq!(said_by(Side::Client, &recorded), said_by(Side::Client, &case.items), "{}", case.text);
+        }
+    }
+
+    #[test]
     fn text_added_to_a_line_fails_at_that_line(
         case in any_case(), at in any::<prop::sample::Index>(), text in "[abx]{1,2}", delivery in any_delivery(),
     ) {
@@ -551,6 +582,51 @@ proptest! {
             prop_assert_eq!(&outcomes[0].mock, &outcome.mock);
             prop_assert_eq!(diff(&outcomes[0]), diff(outcome));
         }
+    }
+}
+
+/// A transcript that was right once, and what the server says now.
+fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
+    let changes = prop::collection::vec((0..12usize, 0..6u8), 0..4);
+    (any_case(), changes).prop_map(|(case, changes)| {
+        let now: Vec<Item> = case
+            .items
+            .iter()
+            .filter(|item| !matches!(item, Item::Quiet(_) | Item::Wait(..)))
+            .cloned()
+            .collect();
+        let mut old = now.clone();
+        for (at, how) in changes {
+            let places: Vec<usize> =
+                (0..old.len()).filter(|&index| old[index].side() == Side::Server).collect();
+            if let Some(&place) = places.get(at % places.len().max(1)) {
+                // Neither cut short nor reset: the client says the same.
+                change(&mut old, place, if matches!(how, 3 | 5) { 0 } else { how });
+            }
+        }
+        (Case::new(case.eol, old, &[3, 2, 1, 0, 1]), Case::new(case.eol, now, &[]))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(1000) })]
+
+    #[test]
+    fn a_check_of_what_was_updated_passes((old, now) in any_old_transcript(), delivery in any_delivery()) {
+        let (transcript, played) = (old.transcript(), now.transcript());
+        let outcome = converse_as(Player::for_update(Arc::new(transcript.clone())), &played, delivery);
+        if outcome.check != Verdict::Followed {
+            return Ok(());
+        }
+        let new = rewrite(&transcript, &outcome.turns).unwrap();
+        let text = new.as_deref().unwrap_or(&old.text);
+        let outcome = converse(&parse(text), &played, delivery);
+        prop_assert_eq!(outcome.check, Verdict::Followed, "old:\n{}\nnow:\n{}\nnew:\n{}", old.text, now.text, text);
+        // What is right is not touched, and once is enough.
+        let again = parse(text);
+        let outcome = converse_as(Player::for_update(Arc::new(again.clone())), &played, delivery);
+        prop_assert_eq!(outcome.check, Verdict::Followed, "{}", text);
+        prop_assert_eq!(rewrite(&again, &outcome.turns), Ok(None), "{}", text);
     }
 }
 
