@@ -558,6 +558,11 @@ impl Player {
     }
 }
 
+/// How many bytes the whole lines have.
+fn whole_lines(bytes: &[u8]) -> usize {
+    memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1)
+}
+
 /// The server's turns, in an update: each is what the server says between two items of the client's.
 impl Player {
     /// Whether the server has said something else in this turn, so that no item is waited for any more.
@@ -597,17 +602,21 @@ impl Player {
         if now < quiet_at && self.received.end.is_none() {
             return Some(Step::Wait(Some(quiet_at)));
         }
-        let left = self.received.bytes().len();
+        let bytes = self.received.bytes();
+        let left = bytes.len();
+        // What may be passed over may also be the next item's, as in a check.
+        let taken = if self.is_skipping { 0 } else { left };
+        let begun = bytes[taken..].to_vec();
         let entries = &self.transcript.entries;
         let is_end_known = entries.last().is_some_and(|entry| entry.item == Item::Reset);
         let is_reset = self.cursor == entries.len() && turn.end == Some(End::Reset) && !is_end_known;
         if is_reset || (left > 0 && !self.is_skipping) {
             turn.matched = false;
         }
-        self.received.take(left);
+        self.received.take(taken);
         *is_over = true;
         turn.items.1 = self.cursor;
-        let next = Turn { end: turn.end, ..Turn::default() };
+        let next = Turn { end: turn.end, received: begun, ..Turn::default() };
         turns.push(std::mem::replace(turn, next));
         None
     }
@@ -638,7 +647,8 @@ impl Player {
         // An `S ...` at the turn's end also takes what the next one begins with.
         let last = rest[..next].iter().rfind(|entry| !is_pause(entry));
         self.is_skipping = last.is_some_and(|entry| entry.item == Item::Any);
-        self.received.take(self.received.bytes().len());
+        let bytes = self.received.bytes();
+        self.received.take(if self.is_skipping { whole_lines(bytes) } else { bytes.len() });
         self.cursor += next;
         self.pause = None;
         self.allowance = Duration::ZERO;
