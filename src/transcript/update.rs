@@ -80,7 +80,9 @@ impl<'t> Alignment<'t> {
         for (index, entry) in self.items.iter().enumerate() {
             match &entry.item {
                 Item::Literal(_, literal) if self.is_skipping => {
-                    let found = self.lines[at..].iter().position(|line| *line == &literal[..]);
+                    // The first line that begins so is the one, even where it then is another.
+                    let found = self.lines[at..].iter().position(|line| line.starts_with(literal));
+                    let found = found.filter(|found| self.lines[at + found].len() == literal.len());
                     at += found.ok_or_else(|| self.conflict(self.skip_before(index)))? + 1;
                     self.is_skipping = false;
                     self.place = entry.line;
@@ -88,7 +90,11 @@ impl<'t> Alignment<'t> {
                 Item::Literal(..) => literals.push(entry),
                 Item::Pattern(_, pattern) => {
                     let eol = self.transcript.eol.bytes();
-                    let matches = |line: &&[u8]| pattern.matches(line.strip_suffix(eol).unwrap_or(line));
+                    // As when it is checked: a whole line, or what the end of the stream makes one.
+                    let matches = |line: &&[u8]| match line.strip_suffix(eol) {
+                        Some(line) => pattern.matches(line),
+                        None => self.end.is_some() && !line.ends_with(b"\n") && pattern.matches(line),
+                    };
                     // Where the line still stands where it stood, it is that one.
                     let usual = at + literals.len();
                     let found = match self.lines.get(usual) {
