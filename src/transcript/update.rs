@@ -389,6 +389,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_passed_over_is_compared_with_the_next_turn_too() {
+        let server = |greeting, reply| [("", greeting), ("a\n", reply)];
+        let text = "S ...\nC: a\nS~ .*\n";
+        assert_eq!(update(text, &server("hi\n", "A\n")), "S ...\nC: a\nS~ .*\nS: A\n");
+        let text = "S ...\nC: a\nS: A\n";
+        assert_eq!(update(text, &server("hi\n", "A\n")), "unchanged");
+        let conflict = "t.chat:3: 'S: A' does not hold any more, and only you can change it";
+        assert_eq!(update(text, &server("hi\n> ", "A\n")), conflict);
+        let text = "S ...\nS\\ > \\\nC: a\nS: A\n";
+        assert_eq!(update(text, &server("hi\n> ", "A\n")), "unchanged");
+    }
+
+    #[test]
     fn endings_are_rewritten() {
         let text = "C: a\nS: A\nS EOF\n";
         assert_eq!(update(text, &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
