@@ -1,7 +1,8 @@
 //! Transcripts of live conversations, as files: what a stream is told to say of itself, written at once.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -144,20 +145,17 @@ fn replacement(path: &Path) -> io::Result<(NamedTempFile, PathBuf)> {
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let file = tempfile::Builder::new().prefix(&format!(".{name}.")).tempfile_in(folder)?;
+    // As any other program makes a new file: the mask applies.
+    let permissions = Permissions::from_mode(0o666);
+    let mut builder = tempfile::Builder::new();
+    let file = builder.prefix(&format!(".{name}.")).permissions(permissions).tempfile_in(folder)?;
     Ok((file, path))
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    let permissions = fs::metadata(path).map(|metadata| metadata.permissions());
-    // A new file is made as any other program makes one, whatever the mask is.
-    let permissions = permissions.or_else(|_| {
-        let probe = path.with_extension("permissions");
-        let made = File::create_new(&probe).and_then(|file| file.metadata());
-        let _ = fs::remove_file(&probe);
-        made.map(|metadata| metadata.permissions())
-    })?;
-    file.as_file().set_permissions(permissions)?;
+    if let Ok(metadata) = fs::metadata(path) {
+        file.as_file().set_permissions(metadata.permissions())?;
+    }
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)
 }

@@ -14,12 +14,14 @@ mod reader;
 mod recorder;
 mod stream;
 mod update;
+mod verdict;
 mod writer;
 
 pub use diff::{Diff, DiffLine};
 pub use format::{Entry, Eol, Item, Pattern, Side, Transcript};
-pub use player::{Divergence, Headline, Player, Step, Turn, Verdict};
+pub use player::{Player, Turn};
 pub use reader::{ParseError, check_playable, read};
 pub use recorder::Recorder;
 pub use stream::End;
 pub use update::{Conflict, rewrite};
+pub use verdict::{Divergence, Headline, Step, Verdict};

@@ -6,8 +6,8 @@ use std::fmt;
 use serde::Serialize;
 
 use super::format::{Eol, Item, Side, Transcript};
-use super::player::{Divergence, Headline};
 use super::stream::End;
+use super::verdict::{Divergence, Headline};
 use super::writer::{duration, literals, notation};
 
 /// How many items before the one that is wrong are shown.
@@ -92,7 +92,10 @@ impl Diff {
             notes(transcript, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
         );
         let not_run = entries.len().saturating_sub(index + 1);
-        lines.push(DiffLine::Note(format!("{index} items matched, {not_run} not run")));
+        lines.push(DiffLine::Note(format!(
+            "{index} item{} matched, {not_run} not run",
+            if *index == 1 { "" } else { "s" }
+        )));
         Self { headline: format!("{path}:{line}: {} ({within}{sent})", name(*headline, own)), lines }
     }
 }
@@ -243,7 +246,7 @@ note: the received line ends in LF; %eol is crlf
             assert_eq!(diff[0], headline);
             assert_eq!(diff[1..4], label);
             assert_eq!(diff[4..diff.len() - 1], *rest);
-            assert_eq!(diff.last().unwrap(), "1 items matched, 1 not run");
+            assert_eq!(diff.last().unwrap(), "1 item matched, 1 not run");
         }
     }
 
@@ -251,11 +254,11 @@ note: the received line ends in LF; %eol is crlf
     fn shows_what_is_too_much_before_what_was_expected() {
         let shown = diff("t", "C: a\nS EOF\n", Side::Client, b"more\nand more\n", None);
         assert_eq!(shown[0], "t:2: unexpected output (last sent: line 1)");
-        assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 items matched, 0 not run"]);
+        assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 item matched, 0 not run"]);
         let shown = diff("t", "# c\nC: a\n\n\n", Side::Client, b"more", None);
         assert_eq!(shown[0], "t:3: unexpected output (last sent: line 2)");
         let end = "note: the transcript ends here";
-        assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 items matched, 0 not run"]);
+        assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 item matched, 0 not run"]);
         let shown = diff("t", "S EOF\n", Side::Client, b"", None);
         assert_eq!(shown[0], "t:1: expected EOF (within 5s; nothing sent before)");
         assert_eq!(shown[3..], ["-S EOF", "note: nothing came for 5s", "0 items matched, 0 not run"]);
@@ -265,10 +268,10 @@ note: the received line ends in LF; %eol is crlf
     fn a_mock_says_the_same_of_its_client() {
         let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"b\n", None);
         assert_eq!(shown[0], "t:2: client message differs (last sent: line 1)");
-        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 items matched, 0 not run"]);
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 item matched, 0 not run"]);
         let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"", Some(End::Eof));
         assert_eq!(shown[0], "t:2: client closed early (last sent: line 1)");
-        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 items matched, 0 not run"]);
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 item matched, 0 not run"]);
         let shown = diff("t", "C: a\n", Side::Server, b"a\nb\n", None);
         assert_eq!(shown[0], "t:2: unexpected input (nothing sent before)");
     }
