@@ -189,6 +189,8 @@ impl Player {
             self.begin_turn();
         }
         match item {
+            // A reset would overtake what is not sent yet.
+            Item::Reset if is_own && self.unsent > 0 && self.received.end.is_none() => Some(Step::Wait(None)),
             Item::Literal(..) | Item::End(_) | Item::Reset if is_own => self.speak(&transcript, now),
             Item::Wait(_, time) if is_own => self.pause(*time, now),
             // The client's pauses count before its silence does.
