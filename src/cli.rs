@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
 use crate::duration;
 
@@ -82,7 +82,7 @@ pub struct ServeArgs {
     /// Play the server's side of a transcript to each client, instead of answering in capitals
     ///
     /// A client that says something else gets its connection closed, and the log shows the difference.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["message_gap", "idle_timeout"])]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["message_gap", "idle_timeout"])]
     pub play: Option<PathBuf>,
 
     /// Play to so many clients, then leave; with exit status 3 where any did not follow the transcript
@@ -92,7 +92,7 @@ pub struct ServeArgs {
     /// Record each connection as a transcript of its own in a folder
     ///
     /// The folder is made where it is missing. The files are called by the time, the client and a number.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub record: Option<PathBuf>,
 
     /// Tell nothing of the clients
@@ -179,7 +179,7 @@ pub struct ConnectArgs {
     /// Record the conversation as a transcript
     ///
     /// The file is replaced in the end, also where the conversation is interrupted.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub record: Option<PathBuf>,
 
     /// The prompt, on a terminal

@@ -33,7 +33,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Close the connection of a client that has sent nothing for so long [default: never]' -r
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Play the server\'s side of a transcript to each client, instead of answering in capitals' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Play to so many clients, then leave; with exit status 3 where any did not follow the transcript' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript of its own in a folder' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript of its own in a folder' -r -f -a "(__fish_complete_directories)"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log -d 'How events are written to standard error' -r -f -a "text\t'A sentence a line'
 json\t'A JSON object a line'"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 addresses only'
