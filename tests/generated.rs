@@ -68,20 +68,21 @@ fn meaning(option: &Arg) -> String {
 /// A man page is its template, written by hand, with the options from the command line's definitions.
 #[track_caller]
 fn man_page_is_committed(page: &str, command: &Command) {
-    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/man/{page}.1.in"));
+    let template = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/man/{page}.in"));
     let template = fs::read_to_string(template).unwrap();
     let content =
         template.replace("@VERSION@", env!("CARGO_PKG_VERSION")).replace("@OPTIONS@", &options(command));
-    is_committed(&format!("man/{page}.1"), content.as_bytes());
+    is_committed(&format!("man/{page}"), content.as_bytes());
 }
 
 #[test]
 fn man_pages() {
     let mut cli = Cli::command();
     cli.build();
-    man_page_is_committed("capchat", &cli);
+    man_page_is_committed("capchat.1", &cli);
+    man_page_is_committed("capchat-transcript.5", &cli);
     for subcommand in cli.get_subcommands() {
-        man_page_is_committed(&format!("capchat-{}", subcommand.get_name()), subcommand);
+        man_page_is_committed(&format!("capchat-{}.1", subcommand.get_name()), subcommand);
     }
 }
 
