@@ -30,6 +30,8 @@ fn examples_print_what_they_say() {
     let folder = Path::new(env!("CARGO_BIN_EXE_capchat")).parent().unwrap();
     let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap());
     let readme = readme();
+    // The examples of transcripts make files, and later ones use them.
+    let work = tempfile::tempdir().unwrap();
     let mut count = 0;
     for (command, expected) in blocks(&readme, "console").into_iter().flat_map(examples) {
         let peer = ["nc", "ncat", "socat"].into_iter().find(|peer| command.contains(&format!("| {peer} ")));
@@ -42,6 +44,7 @@ fn examples_print_what_they_say() {
             .args(["-c", &format!("exec 2>&1; {}", command.replace("5605", &port))])
             .env("PATH", &path)
             .env("CAPCHAT_ADDRESS", server.address())
+            .current_dir(work.path())
             .output()
             .unwrap();
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected.replace("5605", &port), "{command}");
@@ -138,18 +141,20 @@ fn the_commands_of_the_readme_are_those_that_are_checked() {
 }
 
 #[test]
-fn the_picture_is_what_a_run_gives() {
+fn the_pictures_are_what_runs_give() {
     if is_missing("python3") {
         return;
     }
     let repository = Path::new(env!("CARGO_MANIFEST_DIR"));
     let folder = tempfile::tempdir().unwrap();
-    let picture = folder.path().join("chat.svg");
     let status = Command::new(repository.join("scripts/picture"))
-        .args([Path::new(env!("CARGO_BIN_EXE_capchat")), &picture])
+        .args([Path::new(env!("CARGO_BIN_EXE_capchat")), folder.path()])
         .env_remove("CAPCHAT_ADDRESS")
         .status();
     assert!(status.unwrap().success());
-    let committed = fs::read_to_string(repository.join("man/pictures/chat.svg")).unwrap();
-    assert!(fs::read_to_string(picture).unwrap() == committed, "out of date: run scripts/picture");
+    for picture in ["chat.svg", "diff.svg"] {
+        let committed = fs::read_to_string(repository.join("man/pictures").join(picture)).unwrap();
+        let drawn = fs::read_to_string(folder.path().join(picture)).unwrap();
+        assert!(drawn == committed, "{picture} is out of date: run scripts/picture");
+    }
 }
