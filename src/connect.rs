@@ -58,7 +58,7 @@ async fn connect(options: &Options) -> Result<()> {
     let address = options.dialer.address.to_string();
     let limit = TimeLimit::from_now(options.max_time, &address);
     if let Some(check) = &options.check {
-        return limit.apply(check::run(check, options)).await.flatten();
+        return check::run(check, options, &limit).await;
     }
     // Before anything is said that could not be recorded.
     let recording = options.record.as_deref().map(record).transpose()?;

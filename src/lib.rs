@@ -14,6 +14,7 @@ pub mod failure;
 pub mod message;
 pub mod output;
 pub mod playing;
+pub mod printable;
 pub mod recording;
 pub mod serve;
 pub mod transcript;

@@ -6,6 +6,8 @@
 use std::fmt::Display;
 use std::io::Write;
 
+use crate::printable::printable;
+
 /// Writes a line that scripts read to standard output.
 pub fn announce(line: impl Display) {
     write_line(std::io::stdout(), &format!("{line}\n"));
@@ -14,15 +16,7 @@ pub fn announce(line: impl Display) {
 /// Writes a line that begins with the program's name to standard error. Control characters, which an address
 /// may have brought, are escaped, so that it is one line and drives no terminal.
 pub fn tell(line: impl Display) {
-    let mut text = String::from("capchat: ");
-    for character in line.to_string().chars() {
-        if character.is_control() {
-            text.extend(character.escape_default());
-        } else {
-            text.push(character);
-        }
-    }
-    write_line(std::io::stderr(), &(text + "\n"));
+    write_line(std::io::stderr(), &format!("capchat: {}\n", printable(&line.to_string())));
 }
 
 fn write_line(mut stream: impl Write, line: &str) {

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
+use super::limit::TimeLimit;
 use super::options::Options;
 use super::report::{Format, Outcome, Report};
 use crate::failure::{Failure, Status};
@@ -43,10 +44,11 @@ pub struct CheckOptions {
 /// # Errors
 /// [`Status::Usage`] where a file is no transcript, before anything is sent; otherwise where any could not
 /// connect, took too long, or did not go as it says, in this order.
-pub(super) async fn run(options: &CheckOptions, whole: &Options) -> Result<()> {
+pub(super) async fn run(options: &CheckOptions, whole: &Options, limit: &TimeLimit) -> Result<()> {
     let Options { dialer, timeout: patience, verbose, .. } = whole;
     let transcripts = read_all(&options.paths)?;
     let count = transcripts.len();
+    let paths: Vec<PathBuf> = transcripts.iter().map(|transcript| transcript.path.clone()).collect();
     let mut report = Report::new(options.format, options.color, options.updates, count);
     report.begin()?;
     let mut waiting = transcripts.into_iter().enumerate();
@@ -63,15 +65,23 @@ pub(super) async fn run(options: &CheckOptions, whole: &Options) -> Result<()> {
                 Job { transcript, dialer, patience: *patience, updates: options.updates, verbose: *verbose };
             running.spawn(async move {
                 let start = Instant::now();
-                let path = job.transcript.path.clone();
-                (index, path, job.run().await, start.elapsed())
+                (index, job.run().await, start.elapsed())
             });
         }
-        let Some(ended) = running.join_next().await else { break };
-        let (index, path, outcome, time) = ended.context("could not play a transcript")?;
-        done.insert(index, (path, outcome, time));
-        while let Some((path, outcome, time)) = done.remove(&told) {
-            report.tell(&path, &outcome, time)?;
+        match limit.apply(running.join_next()).await {
+            Ok(Some(ended)) => {
+                let (index, outcome, time) = ended.context("could not play a transcript")?;
+                done.insert(index, (outcome, time));
+            }
+            Ok(None) => break,
+            Err(error) => {
+                for index in told..count {
+                    done.entry(index).or_insert((Outcome::NotDone(error.to_string()), Duration::ZERO));
+                }
+            }
+        }
+        while let Some((outcome, time)) = done.remove(&told) {
+            report.tell(&paths[told], &outcome, time)?;
             told += 1;
         }
         report.show_progress(told + done.len());

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 
 use crate::failure::{Failure, Status};
 use crate::output;
+use crate::printable::printable;
 use crate::transcript::{Conflict, Diff, DiffLine};
 
 /// How results are told.
@@ -33,6 +34,8 @@ pub(super) enum Outcome {
     /// The user's limit ran out, and not the transcript's own.
     TimedOut(Diff),
     Conflict(Conflict),
+    /// The time for all of them ran out.
+    NotDone(String),
     NotConnected(String),
     NotWritten(String),
 }
@@ -46,7 +49,7 @@ impl Outcome {
         match self {
             Self::Passed | Self::Updated => Status::Success,
             Self::Diverged(_) | Self::Conflict(_) => Status::Mismatch,
-            Self::TimedOut(_) => Status::TimedOut,
+            Self::TimedOut(_) | Self::NotDone(_) => Status::TimedOut,
             Self::NotConnected(_) | Self::NotWritten(_) => Status::Failure,
         }
     }
@@ -57,7 +60,9 @@ impl Outcome {
             Self::Passed | Self::Updated => path.to_owned(),
             Self::Diverged(diff) | Self::TimedOut(diff) => diff.headline.clone(),
             Self::Conflict(conflict) => format!("{conflict}; the file is as it was"),
-            Self::NotConnected(error) | Self::NotWritten(error) => format!("{path}: {error}"),
+            Self::NotDone(error) | Self::NotConnected(error) | Self::NotWritten(error) => {
+                format!("{path}: {error}")
+            }
         }
     }
 
@@ -70,6 +75,7 @@ impl Outcome {
 }
 
 /// Tells results on standard output, in the order in which it is told of them.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else, and any may go with any")]
 pub(super) struct Report {
     format: Format,
     color: bool,
@@ -79,6 +85,8 @@ pub(super) struct Report {
     failed: usize,
     updated: usize,
     worst: Status,
+    /// Whether an update would change what failed.
+    can_be_updated: bool,
     /// JUnit wants the numbers before the results.
     cases: String,
     time: Duration,
@@ -103,6 +111,7 @@ impl Report {
             failed: 0,
             updated: 0,
             worst: Status::Success,
+            can_be_updated: false,
             cases: String::new(),
             time: Duration::ZERO,
             shows_progress: count > 1 && io::stderr().is_terminal(),
@@ -122,12 +131,13 @@ impl Report {
         self.failed += usize::from(outcome.is_failure());
         self.updated += usize::from(matches!(outcome, Outcome::Updated));
         self.time += time;
+        self.can_be_updated |= matches!(outcome, Outcome::Diverged(diff) if diff.can_be_updated);
         let rank = |status| PRECEDENCE.iter().position(|&is| is == status);
         if rank(outcome.status()) < rank(self.worst) {
             self.worst = outcome.status();
         }
-        let path = plain(&path.display().to_string());
-        let headline = plain(&outcome.headline(&path));
+        let path = printable(&path.display().to_string());
+        let headline = printable(&outcome.headline(&path));
         match self.format {
             Format::Text => self.write(&self.text(outcome, &headline)),
             Format::Tap => self.write(&self.tap(outcome, &path, &headline)),
@@ -175,7 +185,8 @@ impl Report {
             (Status::TimedOut, _) => "did not end in time",
             (Status::Failure, _) => "could not be played",
             (_, true) => "could not be updated",
-            (_, false) => "failed; where the new replies are right, --update takes them over",
+            _ if self.can_be_updated => "failed; --update takes new replies over",
+            _ => "failed",
         };
         Err(Failure::new(self.worst, format_args!("{failed} of {told} with {address} {what}")).into())
     }
@@ -257,22 +268,10 @@ fn junit_case(outcome: &Outcome, path: &str, headline: &str, time: Duration) -> 
     )
 }
 
-/// Text without what would drive a terminal, or is no character of XML's.
-fn plain(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{fffe}' | '\u{ffff}') {
-            plain.extend(character.escape_default());
-        } else {
-            plain.push(character);
-        }
-    }
-    plain
-}
-
 fn xml(text: &str) -> String {
-    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    text.replace('"', "&quot;").replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
+    let text = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;");
+    // No characters of XML's, though of Unicode's.
+    text.replace(['\u{fffe}', '\u{ffff}'], "\u{fffd}")
 }
 
 /// A text in one line, as YAML has it between double quotes.

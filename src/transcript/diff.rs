@@ -9,6 +9,7 @@ use super::format::{Eol, Item, Side, Transcript};
 use super::stream::End;
 use super::verdict::{Divergence, Headline};
 use super::writer::{duration, literals, notation};
+use crate::printable::printable;
 
 /// How many items before the one that is wrong are shown.
 const CONTEXT: usize = 2;
@@ -21,6 +22,9 @@ const SHOWN: usize = 2000;
 pub struct Diff {
     /// `smtp.chat:11: server reply differs (last sent: line 9)`
     pub headline: String,
+    /// Whether an update would change the item that is wrong.
+    #[serde(skip)]
+    pub can_be_updated: bool,
     /// What stands below it.
     pub lines: Vec<DiffLine>,
 }
@@ -59,7 +63,7 @@ impl Diff {
         let Divergence { headline, index, last_sent, received, end, limit } = divergence;
         let entries = &transcript.entries;
         let entry = entries.get(*index);
-        let path = transcript.path.display();
+        let path = printable(&transcript.path.display().to_string());
         let line = entry.map_or_else(|| transcript.end_line(), |entry| entry.line);
         let within = limit.map(|limit| format!("within {}; ", duration(limit))).unwrap_or_default();
         let sent = last_sent
@@ -96,7 +100,12 @@ impl Diff {
             "{index} item{} matched, {not_run} not run",
             if *index == 1 { "" } else { "s" }
         )));
-        Self { headline: format!("{path}:{line}: {} ({within}{sent})", name(*headline, own)), lines }
+        let is_literal = entry.is_none_or(|entry| !matches!(entry.item, Item::Pattern(..) | Item::Quiet(_)));
+        Self {
+            headline: format!("{path}:{line}: {} ({within}{sent})", name(*headline, own)),
+            can_be_updated: is_literal && matches!(headline, Headline::Differs | Headline::Unexpected),
+            lines,
+        }
     }
 }
 
@@ -104,8 +113,8 @@ fn name(headline: Headline, own: Side) -> &'static str {
     match (headline, own) {
         (Headline::Differs, Side::Client) => "server reply differs",
         (Headline::Differs, Side::Server) => "client message differs",
-        (Headline::Missing, Side::Client) => "server reply missing",
-        (Headline::Missing, Side::Server) => "client message missing",
+        // A mock waits for ever.
+        (Headline::Missing, _) => "server reply missing",
         (Headline::Unexpected, Side::Client) => "unexpected output",
         (Headline::Unexpected, Side::Server) => "unexpected input",
         (Headline::ClosedEarly, Side::Client) => "server closed early",
@@ -150,7 +159,7 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
         });
     }
     if *headline == Headline::Reset && *end == Some(End::Reset) {
-        notes.push("'S RST' expects a reset".to_owned());
+        notes.push("where this is right, write 'S RST'".to_owned());
     }
     notes
 }
@@ -180,7 +189,8 @@ mod tests {
                 Step::Wait(until) => now = until.unwrap(),
                 Step::Done(Verdict::Followed) => return Vec::new(),
                 Step::Done(Verdict::Diverged(divergence)) => {
-                    let Diff { headline, lines } = Diff::new(&transcript, own, &divergence, "127.0.0.1:2525");
+                    let Diff { headline, lines, .. } =
+                        Diff::new(&transcript, own, &divergence, "127.0.0.1:2525");
                     let lines = lines.iter().map(ToString::to_string);
                     return std::iter::once(headline).chain(lines).collect();
                 }
@@ -233,7 +243,7 @@ note: the received line ends in LF; %eol is crlf
                 "",
                 Some(End::Reset),
                 "t:2: connection reset (last sent: line 1)",
-                &["-S: A", "+S RST", "note: 'S RST' expects a reset"],
+                &["-S: A", "+S RST", "note: where this is right, write 'S RST'"],
             ),
             (
                 "A\r\n",

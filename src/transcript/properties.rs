@@ -578,7 +578,7 @@ proptest! {
         let diff = |outcome: &Outcome| match &outcome.check {
             Verdict::Followed => None,
             Verdict::Diverged(divergence) => {
-                let Diff { headline, lines } = Diff::new(&checked, Side::Client, divergence, "server");
+                let Diff { headline, lines, .. } = Diff::new(&checked, Side::Client, divergence, "server");
                 Some((headline, lines))
             }
         };

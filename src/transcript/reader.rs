@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{DEFAULT_TIMEOUT, Entry, Eol, Item, Pattern, Side, Transcript};
 use crate::duration;
+use crate::printable::printable;
 
 /// How long a line of the file may be, in bytes. Longer ones are no text that anybody typed.
 const LONGEST_LINE: usize = 1024 * 1024;
@@ -272,15 +273,11 @@ fn unescape(text: &str, eol: Eol) -> Result<Vec<u8>, String> {
 
 /// The beginning of what was found, safe to print.
 fn quote(text: &str) -> String {
-    let mut quoted: String = text.chars().take(SHOWN).flat_map(escape_control).collect();
+    let mut quoted = printable(&text.chars().take(SHOWN).collect::<String>());
     if text.chars().nth(SHOWN).is_some() {
         quoted.push_str("...");
     }
     format!("'{quoted}'")
-}
-
-fn escape_control(character: char) -> Vec<char> {
-    if character.is_control() { character.escape_default().collect() } else { vec![character] }
 }
 
 #[cfg(test)]
