@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -32,8 +33,14 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// [`Status::Usage`] where it cannot be read, or is none.
 pub fn open(path: &Path, own: Side) -> Result<Transcript> {
     let usage = |message: &dyn Display| Failure::new(Status::Usage, message);
-    let bytes =
-        fs::read(path).map_err(|error| usage(&format_args!("could not read {}: {error}", path.display())))?;
+    let not_read = |error: &dyn Display| usage(&format_args!("could not read {}: {error}", path.display()));
+    // A device may have no end, unlike a pipe that somebody writes a transcript to.
+    if fs::metadata(path)
+        .is_ok_and(|metadata| metadata.file_type().is_char_device() || metadata.file_type().is_block_device())
+    {
+        return Err(not_read(&"it is no file").into());
+    }
+    let bytes = fs::read(path).map_err(|error| not_read(&error))?;
     let transcript = transcript::read(path, &bytes).map_err(|error| usage(&error))?;
     transcript::check_playable(&transcript, own).map_err(|error| usage(&error))?;
     Ok(transcript)
