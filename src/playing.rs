@@ -176,15 +176,17 @@ impl Performance {
         }
     }
 
-    /// Ends this side, and hears the other one out.
+    /// Sends what is left, ends this side, and hears the other one out.
     async fn close(mut self) {
-        if self.has_peer_ended || self.writer.shutdown().await.is_err() {
-            return;
-        }
+        let end = async {
+            // Where either fails, the peer is gone.
+            let _ = self.writer.write_all(&self.outgoing[self.sent..]).await;
+            let _ = self.writer.shutdown().await;
+        };
         let mut buffer = Vec::with_capacity(BUFFER);
-        let linger = async {
+        let hear_out = async {
             let mut discarded = 0;
-            while discarded < LINGER_BYTES {
+            while !self.has_peer_ended && discarded < LINGER_BYTES {
                 buffer.clear();
                 match self.reader.read_buf(&mut buffer).await {
                     Ok(1..) => discarded += buffer.len(),
@@ -192,6 +194,6 @@ impl Performance {
                 }
             }
         };
-        let _ = timeout(LINGER_TIME, linger).await;
+        let _ = timeout(LINGER_TIME, async { tokio::join!(end, hear_out) }).await;
     }
 }
