@@ -125,6 +125,13 @@ impl Observer for Recording {
             Side::Server => inner.recorder.finish(),
         });
     }
+
+    fn resets(&mut self) {
+        self.record(|inner| match inner.own {
+            Side::Client => inner.recorder.finish(),
+            Side::Server => inner.recorder.reset(),
+        });
+    }
 }
 
 /// Writes a file anew: whoever reads it sees the old text or the new one, and nothing in between.
@@ -140,21 +147,22 @@ pub fn replace_file(path: &Path, text: &str) -> io::Result<()> {
 /// A file beside `path`, and where it is to go: a link's target, so that the link stays.
 fn replacement(path: &Path) -> io::Result<(NamedTempFile, PathBuf)> {
     let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    if fs::metadata(&path).is_ok_and(|metadata| !metadata.is_file()) {
+    let old = fs::metadata(&path).ok();
+    if old.as_ref().is_some_and(|metadata| !metadata.is_file()) {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"));
     }
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    // As any other program makes a new file: the mask applies.
-    let permissions = Permissions::from_mode(0o666);
-    let mut builder = tempfile::Builder::new();
-    let file = builder.prefix(&format!(".{name}.")).permissions(permissions).tempfile_in(folder)?;
+    // A new file is made as any other program makes one, whatever the mask is.
+    let permissions = old.map_or_else(|| Permissions::from_mode(0o666), |metadata| metadata.permissions());
+    let file =
+        tempfile::Builder::new().prefix(&format!(".{name}.")).permissions(permissions).tempfile_in(folder)?;
     Ok((file, path))
 }
 
 fn persist(file: NamedTempFile, path: &Path) -> io::Result<()> {
-    if let Ok(metadata) = fs::metadata(path) {
-        file.as_file().set_permissions(metadata.permissions())?;
+    if let Ok(old) = fs::metadata(path) {
+        file.as_file().set_permissions(old.permissions())?;
     }
     file.as_file().sync_all()?;
     file.persist(path).map(drop).map_err(|error| error.error)

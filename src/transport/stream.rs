@@ -41,6 +41,8 @@ pub trait Observer: fmt::Debug + Send {
     fn ended(&mut self);
     /// The peer has reset the connection.
     fn reset(&mut self);
+    /// This side resets the connection.
+    fn resets(&mut self);
 }
 
 #[derive(Debug)]
@@ -88,7 +90,10 @@ impl Stream {
 
     /// Resets the connection, once the peer has acknowledged all that was sent, or after `limit`. A Unix
     /// socket, which knows no reset, is closed.
-    pub async fn reset(self, limit: Duration) {
+    pub async fn reset(mut self, limit: Duration) {
+        if let Some(observed) = &mut self.observed {
+            observed.observer.resets();
+        }
         let Socket::Tcp(stream) = self.socket else { return };
         let deadline = Instant::now() + limit;
         // A reset overtakes what the peer's kernel has not taken yet.
