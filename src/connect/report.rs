@@ -156,7 +156,6 @@ impl Report {
     }
 
     pub(super) fn finish(&self) -> Result<()> {
-        self.clear_progress();
         let (told, failed) = (self.told, self.failed);
         match self.format {
             Format::Text if self.updates => {
@@ -198,20 +197,20 @@ impl Report {
             Outcome::Updated => "UPDATED",
             _ => "FAIL",
         };
-        let (color, plain) = match (self.color, outcome.is_failure()) {
+        let (color, end) = match (self.color, outcome.is_failure()) {
             (false, _) => ("", ""),
             (true, true) => (RED, PLAIN),
             (true, false) => (GREEN, PLAIN),
         };
-        let mut text = format!("{color}{word}{plain} {headline}\n");
+        let mut text = format!("{color}{word}{end} {headline}\n");
         for line in outcome.diff() {
             let color = match line {
                 DiffLine::Expected(_) if self.color => RED,
                 DiffLine::Received(_) if self.color => GREEN,
                 _ => "",
             };
-            let plain = if color.is_empty() { "" } else { PLAIN };
-            let _ = writeln!(text, "{color}{line}{plain}");
+            let end = if color.is_empty() { "" } else { PLAIN };
+            let _ = writeln!(text, "{color}{}{end}", plain(&line.to_string()));
         }
         text
     }
@@ -225,9 +224,9 @@ impl Report {
         }
         let mut text = format!("not ok {} - {path}\n  ---\n  message: {}\n", self.told, yaml(headline));
         if !outcome.diff().is_empty() {
-            text += "  diff: |2\n";
+            text += "  diff: |\n";
             for line in outcome.diff() {
-                let _ = writeln!(text, "    {line}");
+                let _ = writeln!(text, "    {}", plain(&line.to_string()));
             }
         }
         text + "  ...\n"
@@ -250,6 +249,13 @@ impl Report {
     }
 }
 
+/// Also where the time has run out before all is told.
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.clear_progress();
+    }
+}
+
 fn junit_case(outcome: &Outcome, path: &str, headline: &str, time: Duration) -> String {
     let time = time.as_secs_f64();
     let path = xml(path);
@@ -258,7 +264,7 @@ fn junit_case(outcome: &Outcome, path: &str, headline: &str, time: Duration) -> 
     }
     let mut diff = String::new();
     for line in outcome.diff() {
-        let _ = writeln!(diff, "{line}");
+        let _ = writeln!(diff, "{}", plain(&line.to_string()));
     }
     format!(
         "  <testcase classname=\"capchat\" name=\"{path}\" time=\"{time:.3}\">\n    \
