@@ -1,0 +1,402 @@
+//! `connect --check`: what it finds, where it says that it is, and how it ends.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::symlink;
+use std::sync::{Condvar, Mutex};
+use std::thread;
+
+use crate::chats::{Chats, Lonely, Nobody, Reply, close, line_server, lines, say};
+use crate::support::{TestServer, capchat, lines_of};
+
+#[test]
+fn the_examples_of_the_manual_pass() {
+    let server = TestServer::start(&[]);
+    let upper =
+        "# upper.chat\nC: hello\nS: HELLO\nC\\ half a \\\nC: line\nS: HALF A LINE\nC: CLOSE SOCKET\nS EOF\n";
+    Chats::with(upper).passes(server.address());
+
+    let smtp = line_server("220 foo.com ready\r\n", |line| match line {
+        "EHLO bar.com" => {
+            Reply::Say("250-foo.com greets bar.com\r\n250-8BITMIME\r\n250-SIZE\r\n250 HELP\r\n".to_owned())
+        }
+        "QUIT" => Reply::Say("221 bye\r\n".to_owned()),
+        _ => Reply::Close,
+    });
+    let chats = Chats::with(
+        "# smtp.chat\n%eol crlf\n%timeout 10s\nS~ 220 \\S+ .*\nC: EHLO bar.com\n\
+         S: 250-foo.com greets bar.com\nS ...\nS: 250 HELP\nC: QUIT\nS~ 221 .*\nC: x\nS EOF\n",
+    );
+    chats.passes(&smtp);
+}
+
+/// The files stand in one folder, so that one run finds them all.
+#[test]
+fn a_mismatch_at_line_n_is_reported_at_line_n() {
+    const LINES: usize = 40;
+    let line = |prefix: &str, index: usize, wrong: usize| {
+        let end = if index == wrong { "x" } else { "" };
+        format!("{prefix}{index}{end}\n")
+    };
+    let chats = Chats::new();
+    for wrong in 1..=LINES {
+        // The server's side alone, the other way round, and one message after the other.
+        let greeting =
+            (1..=LINES).fold("C: greet\n".to_owned(), |text, index| text + &line("S: l", index, wrong));
+        let replies = (1..=LINES).fold(String::new(), |text, index| {
+            text + &format!("C: l{index}\n") + &line("S: L", index, wrong)
+        });
+        chats.write(&format!("greeting/{wrong}.chat"), greeting);
+        chats.write(&format!("replies/{wrong}.chat"), replies);
+    }
+    let address = line_server("", |line| match line {
+        "greet" => Reply::Say((1..=LINES).fold(String::new(), |text, index| text + &format!("l{index}\n"))),
+        line => say(&line.to_uppercase()),
+    });
+    let run = chats.run(&address, &["--jobs", "8", "--check", "greeting", "replies"]);
+    run.reports(3, &["0 passed, 80 failed\n"]);
+    let report = run.report();
+    let found: Vec<_> = report.lines().filter(|line| line.starts_with("FAIL ")).collect();
+    for wrong in 1..=LINES {
+        let (at, before) = (wrong + 1, 1);
+        let expected =
+            format!("FAIL greeting/{wrong}.chat:{at}: server reply differs (last sent: line {before})");
+        assert!(found.contains(&expected.as_str()), "no {expected:?}");
+        let (at, before) = (wrong * 2, wrong * 2 - 1);
+        let expected =
+            format!("FAIL replies/{wrong}.chat:{at}: server reply differs (last sent: line {before})");
+        assert!(found.contains(&expected.as_str()), "no {expected:?}");
+    }
+    assert!(report.contains("-S: L7x\n+S: L7\n"), "{report}");
+}
+
+/// A server whose clients say what it shall do.
+fn obedient_server() -> String {
+    line_server("", |line| match line {
+        "close" => Reply::Close,
+        "reset" => Reply::Reset,
+        "silence" => Reply::Say(String::new()),
+        "part" => Reply::Say("par".to_owned()),
+        "twice" => Reply::Say("TWICE\nTWICE\n".to_owned()),
+        "crlf" => Reply::Say("CRLF\r\n".to_owned()),
+        line => say(&line.to_uppercase()),
+    })
+}
+
+#[test]
+fn each_way_to_go_wrong_has_a_headline_of_its_own() {
+    let address = obedient_server();
+    for (text, headline, rest) in [
+        (
+            "C: hi\nS: HO\n",
+            "3: server reply differs (last sent: line 2)",
+            "-S: HO\n+S: HI\n1 items matched, 0 not run\n",
+        ),
+        (
+            "C: hi\nS~ H\n",
+            "3: server reply differs (",
+            "-S~ H\n+S: HI\nnote: the expression must match the whole",
+        ),
+        ("C: hi\nS: HI\nC: close\nS: x\n", "5: server closed early (last sent: line 4)", "-S: x\n+S EOF\n"),
+        ("C: close\nC EOF\nS: x\n", "4: server closed early (", "+S EOF\n"),
+        ("C: close\nS ...\nS: x\n", "4: server closed early (", "+S EOF\n"),
+        ("C: reset\nS: x\n", "3: connection reset (last sent: line 2)", "-S: x\n+S RST\n"),
+        ("C: reset\nS EOF\n", "3: connection reset (", "note: 'S RST' expects a reset\n"),
+        (
+            "C: silence\nS: x\n",
+            "3: server reply missing (within 200ms; last",
+            "-S: x\nnote: nothing came for 200ms\n",
+        ),
+        (
+            "C: part\nS: part\n",
+            "3: server reply missing (within 200ms; last",
+            "-S: part\n+S\\ par\\\nnote: nothing more",
+        ),
+        ("S: greeting\n", "2: server reply missing (within 200ms; nothing sent before)", "nothing came"),
+        ("C: silence\nS RST\n", "3: server reply missing (within 200ms", "-S RST\n"),
+        ("C: close\nS RST\n", "3: server reply differs (", "-S RST\n+S EOF\n"),
+        (
+            "C: twice\nS: TWICE\nC: hi\nS: HI\n",
+            "5: server reply differs (last sent: line 4)",
+            "-S: HI\n+S: TWICE\n",
+        ),
+        ("C: twice\nC EOF\nS: TWICE\nS EOF\n", "5: unexpected output (", "+S: TWICE\n S EOF\n"),
+        (
+            "C: twice\nS: TWICE\nC EOF\n\n",
+            "5: unexpected output (last",
+            "+S: TWICE\nnote: the transcript ends here\n",
+        ),
+        ("C: twice\nS: TWICE\nS QUIET 100ms\n", "4: unexpected output (", "+S: TWICE\n S QUIET 100ms\n"),
+        (
+            "C: crlf\nS: CRLF\n",
+            "3: server reply differs (",
+            "+S\\ CRLF\\r\nnote: the received line ends in CR LF; %eol is lf\n",
+        ),
+        ("C: hi\nS: HI\nS EOF\n", "4: expected EOF (within 200ms; ", "-S EOF\n"),
+    ] {
+        let chats = Chats::with(format!("%timeout 200ms\n{text}"));
+        let headline = format!("FAIL t.chat:{headline}");
+        let run = chats.check(&address);
+        run.reports(3, &[&headline, rest, "0 passed, 1 failed\n"]);
+        run.fails_with(3, &[&address, "1 of 1", "--update"]);
+    }
+    let crlf = Chats::with("%eol crlf\nC: hi\nS: HI\n");
+    crlf.check(&address)
+        .reports(3, &["t.chat:3:", "+S\\ HI\\n\\\nnote: the received line ends in LF; %eol is crlf\n"]);
+    let nobody = Nobody::new();
+    let run = Chats::with("C: hi\n").check(&nobody.address());
+    run.reports(1, &["FAIL t.chat: could not connect to", "refused"]);
+    run.fails_with(1, &["1 of 1"]);
+}
+
+#[test]
+fn what_is_no_transcript_is_found_before_anybody_connects() {
+    let long = format!("C: x\nC: {}\n", "y".repeat(10 << 20));
+    for (text, line, found) in [
+        (&b"C: x\nC: \xff\n"[..], 2, "UTF-8"),
+        (b"C\\ \\ud800\n", 1, r"'\u'"),
+        (long.as_bytes(), 2, "10485763 bytes"),
+        (b"%color red\n", 1, "'%color red'"),
+        (b"# x\nC: x\n%eol crlf\n", 3, "%eol after an item"),
+        (b"S~ (\n", 1, "'S~ ('"),
+        (b"C: x\nC~ x\n", 2, "'C~'"),
+        (b"hello\n", 1, "'hello'"),
+        (b"C EOF\nC: x\n", 2, "ended on line 1"),
+    ] {
+        let lonely = Lonely::new();
+        let chats = Chats::with("C: fine\n");
+        chats.write("bad.chat", text);
+        for args in [&["--check", "t.chat", "bad.chat"][..], &["--update", "t.chat", "bad.chat"]] {
+            let run = chats.run(&lonely.address(), args);
+            run.fails_with(2, &[&format!("capchat: bad.chat:{line}: found "), found, "expected"]);
+            assert!(run.errors().len() < 500);
+            assert_eq!(run.report(), "");
+        }
+        lonely.has_seen_nobody();
+        assert_eq!(chats.names(), ["bad.chat", "t.chat"]);
+    }
+}
+
+#[test]
+fn every_bad_file_is_named() {
+    let chats = Chats::with("x\n");
+    chats.write("u.chat", "y\n");
+    let errors = chats.run("1", &["--check", "t.chat", "u.chat"]).errors();
+    let lines: Vec<_> = errors.lines().collect();
+    assert!(
+        lines.len() == 2 && lines[0].contains("t.chat:1: ") && lines[1].contains("u.chat:1: "),
+        "{errors}"
+    );
+}
+
+#[test]
+fn words_that_are_no_transcripts() {
+    let lonely = Lonely::new();
+    let address = lonely.address();
+    let chats = Chats::with("C: fine\n");
+    fs::create_dir(chats.path("empty")).unwrap();
+    for (args, text) in [
+        (
+            &["--check", "t.chat", "127.0.0.1:2525"][..],
+            "'127.0.0.1:2525' is no file; an address stands before",
+        ),
+        (&["--check", "t.chat", "2525"], "CAPCHAT_ADDRESS"),
+        (&["--check", "t.chat", "missing.chat"], "could not read missing.chat: No such file"),
+        (&["--update", "empty"], "no *.chat below empty"),
+        (&["--check", "t.chat", "--update", "t.chat"], "cannot be used with"),
+        (&["--check", "t.chat", "--lockstep"], "cannot be used with"),
+        (&["--check"], "--check"),
+        (&["--jobs", "4"], "required"),
+        (&["--check", "t.chat", "--jobs", "0"], "--jobs"),
+        (&["--check", "t.chat", "--report", "html"], "html"),
+    ] {
+        chats.run(&address, args).fails_with(2, &[text]);
+    }
+    lonely.has_seen_nobody();
+}
+
+#[test]
+fn a_folder_stands_for_what_is_below_it() {
+    let address = obedient_server();
+    let chats = Chats::new();
+    for name in ["z.chat", "b.chat", "a/2.chat", "a/1.chat", "c/deep/x.chat"] {
+        chats.write(name, "C: hi\nS: HI\n");
+    }
+    for name in ["a.text", "a/chat", "d.chat~", "chat/README"] {
+        chats.write(name, "no transcript\n");
+    }
+    symlink(chats.path("."), chats.path("c/loop")).unwrap();
+    symlink(chats.path("b.chat"), chats.path("c/link.chat")).unwrap();
+    let expected = "PASS ./a/1.chat\nPASS ./a/2.chat\nPASS ./b.chat\nPASS ./c/deep/x.chat\nPASS ./c/link.chat\n\
+                    PASS ./z.chat\n6 passed, 0 failed\n";
+    chats.run(&address, &["--jobs", "3", "--check", "."]).succeeds_with(expected);
+    let expected = "PASS z.chat\nPASS a/1.chat\nPASS a/2.chat\n3 passed, 0 failed\n";
+    chats.run(&address, &["--check", "z.chat", "a"]).succeeds_with(expected);
+}
+
+#[test]
+fn results_are_in_the_order_given_whichever_ends_first() {
+    let done = (Mutex::new(0), Condvar::new());
+    // The first is answered after all others.
+    let address = line_server("", move |line| {
+        let (count, changed) = &done;
+        let mut count = count.lock().unwrap();
+        if line == "0" {
+            drop(changed.wait_while(count, |count| *count < 7).unwrap());
+        } else {
+            *count += 1;
+            changed.notify_all();
+        }
+        say(line)
+    });
+    let chats = Chats::new();
+    let mut expected = String::new();
+    let names: Vec<String> = (0..8).rev().map(|index| format!("{index}.chat")).rev().collect();
+    for (index, name) in names.iter().enumerate() {
+        chats.write(name, format!("%timeout 20s\nC: {index}\nS: {index}\n"));
+        let _ = writeln!(expected, "PASS {name}");
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = chats.run(&address, &[&["--jobs", "8", "--check"][..], &names].concat());
+    run.succeeds_with(expected + "8 passed, 0 failed\n");
+}
+
+#[test]
+fn the_worst_result_is_the_exit_status() {
+    let address = obedient_server();
+    let chats = Chats::new();
+    chats.write("pass.chat", "C: hi\nS: HI\n");
+    chats.write("differs.chat", "C: hi\nS: HO\n");
+    chats.write("silent.chat", "C: silence\nS: HO\n");
+    chats.write("short.chat", "%timeout 100ms\nC: silence\nS: HO\n");
+    let patience = ["-w", "200ms", "--check"];
+    for (status, files) in [
+        (0, &["pass.chat"][..]),
+        (3, &["pass.chat", "differs.chat", "pass.chat"]),
+        (3, &["short.chat", "pass.chat"]),
+        (124, &["pass.chat", "silent.chat"]),
+        (124, &["silent.chat", "differs.chat", "pass.chat"]),
+        (124, &["differs.chat", "silent.chat"]),
+    ] {
+        let run = chats.run(&address, &[&patience, files].concat());
+        assert_eq!(run.0.status.code(), Some(status), "{files:?}: {}{}", run.report(), run.errors());
+    }
+    // One that cannot connect is worse than both; nobody listens any more when it is its turn.
+    for first in ["differs.chat", "silent.chat"] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let server = thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            drop(listener);
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            if line == "hi\n" {
+                (&stream).write_all(b"HI\n").unwrap();
+            }
+            // The client leaves first.
+            let _ = BufReader::new(&stream).read_line(&mut line);
+            close(&stream);
+        });
+        let run = chats.run(&address, &[&patience[..], &[first, "pass.chat"]].concat());
+        run.reports(1, &["FAIL pass.chat: could not connect", "0 passed, 2 failed"]);
+        server.join().unwrap();
+    }
+}
+
+#[test]
+fn the_whole_run_has_a_limit() {
+    let address = obedient_server();
+    let chats = Chats::with("C: silence\nS: x\n");
+    let run = chats.run(&address, &["--max-time", "200ms", "--check", "t.chat"]);
+    run.fails_with(124, &[&address, "200ms"]);
+}
+
+#[test]
+fn a_server_that_comes_later_is_waited_for() {
+    let chats = Chats::with("C: hi\nS: HI\nC EOF\nS EOF\n");
+    let address = format!("unix:{}", chats.path("socket").display());
+    let mut client = chats.client(&address).args(&["-v", "--retry", "20s", "--check", "t.chat"]).start();
+    let errors = lines_of(client.child.stderr.take().unwrap());
+    let line = errors.recv_timeout(crate::support::DEADLINE).unwrap();
+    assert!(line.contains("trying again"), "{line}");
+    let _server = TestServer::start_with(capchat().args(["serve", &address]), 1);
+    assert_eq!(client.line(), "PASS t.chat\n");
+    assert_eq!(crate::support::wait(&mut client.child).code(), Some(0));
+}
+
+#[test]
+fn the_address_may_stand_in_the_environment() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::with("C: hi\nS: HI\n");
+    let path = chats.path("t.chat");
+    let output = capchat()
+        .env("CAPCHAT_ADDRESS", server.address())
+        .args(["connect", "--check"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8(output.stdout).unwrap(),
+        format!("PASS {}\n1 passed, 0 failed\n", path.display())
+    );
+}
+
+/// All are sent at once: neither side may wait for the other to read.
+#[test]
+fn thirty_thousand_pipelined_lines_pass() {
+    let line = |index: usize| format!("line {index} {}", "x".repeat(200));
+    let client = lines(30_000, |index| format!("C: {}", line(index)));
+    let server = lines(30_000, |index| format!("S: {}", line(index).to_uppercase()));
+    let chats = Chats::with(format!("{client}{server}C EOF\nS EOF\n"));
+    chats.passes(TestServer::start(&[]).address());
+    let path = chats.path("t.chat");
+    let mut mock = TestServer::start(&["--connections", "1", "--play", path.to_str().unwrap()]);
+    chats.passes(mock.address());
+    assert_eq!(mock.wait().code(), Some(0));
+
+    let (but_last, last) = server.rsplit_once("S: ").unwrap();
+    chats.write("u.chat", format!("{client}{but_last}S: something else\nC EOF\nS EOF\n"));
+    let run = chats.run(TestServer::start(&[]).address(), &["--update", "u.chat"]);
+    run.reports(0, &["UPDATED u.chat"]);
+    assert_eq!(chats.read("u.chat").len(), chats.read("t.chat").len());
+    assert!(chats.read("u.chat") == chats.read("t.chat"), "not{last}");
+}
+
+#[test]
+fn a_thousand_files_pass() {
+    let server = TestServer::start(&["-q"]);
+    let chats = Chats::new();
+    for index in 0..1000 {
+        chats.write(
+            &format!("{index:04}.chat"),
+            format!("C: is it {index}?\nS: IS IT {index}?\nC EOF\nS EOF\n"),
+        );
+    }
+    let run = chats.run(server.address(), &["--jobs", "8", "--check", "."]);
+    run.reports(0, &["PASS ./0000.chat\n", "PASS ./0999.chat\n1000 passed, 0 failed\n"]);
+}
+
+#[test]
+fn unix_sockets_are_checked_played_and_recorded() {
+    let chats = Chats::with("C: hi\nC EOF\nS: HO\nS EOF\n");
+    let address = format!("unix:{}", chats.path("socket").display());
+    let path = chats.path("t.chat");
+    let records = chats.path("records");
+    let play = ["serve", "--play", path.to_str().unwrap(), "--record", records.to_str().unwrap(), &address];
+    let mut mock = TestServer::start_with(capchat().args(play).args(["--connections", "2"]), 1);
+    chats.passes(&address);
+    let run = chats.client(&address).args(&["--record", "r.chat"]).stdin("hi\n").run();
+    run.succeeds_with("HO\n");
+    assert_eq!(mock.wait().code(), Some(0));
+    assert_eq!(chats.read("r.chat"), chats.read("t.chat"));
+    let files: Vec<_> = fs::read_dir(records).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(files.len(), 2);
+    for file in files {
+        assert_eq!(fs::read_to_string(&file).unwrap(), chats.read("t.chat"), "{}", file.display());
+    }
+    chats.write("rst.chat", "S RST\n");
+    let run = chats.client(&address).args(&["--check", "rst.chat"]).run();
+    run.reports(1, &["could not connect"]);
+}

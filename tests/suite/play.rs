@@ -1,0 +1,252 @@
+//! `serve --play`: a mock server, and clients that follow it or do not.
+
+use std::io::{ErrorKind, Read, Write};
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use crate::chats::Chats;
+use crate::support::{Client, TestServer, capchat, is_missing, is_openbsd_nc_missing};
+
+const LOGIN: &str = "S\\ login: \\\nC: anna\nS: hello anna\nC: quit\nS: bye\nS EOF\n";
+
+/// A mock that plays `t.chat`.
+fn play(chats: &Chats, options: &[&str]) -> TestServer {
+    let path = chats.path("t.chat");
+    TestServer::start(&[&["--play", path.to_str().unwrap()], options].concat())
+}
+
+#[test]
+fn each_client_gets_the_greeting_and_the_replies() {
+    let chats = Chats::with(LOGIN);
+    let mock = play(&chats, &[]);
+    let mut clients: Vec<Client> = (0..3).map(|_| mock.connect()).collect();
+    for client in &mut clients {
+        client.expect("login: ");
+    }
+    for client in clients.iter_mut().rev() {
+        // In pieces.
+        client.send("an");
+        client.send("na\n");
+        client.expect("hello anna\n");
+        client.send("quit\n");
+        client.end();
+        client.expect_end("bye\n");
+    }
+    assert!(mock.log_line_with("followed").contains(": followed the transcript; seconds "));
+    // One that says all at once.
+    let mut client = mock.connect();
+    client.send("anna\nquit\n");
+    client.end();
+    client.expect_end("login: hello anna\nbye\n");
+    mock.send_signal(Signal::TERM);
+    let mut mock = mock;
+    assert_eq!(mock.wait().code(), Some(0));
+}
+
+#[test]
+fn a_client_that_says_something_else_is_left_and_told_of() {
+    let chats = Chats::with(LOGIN);
+    let mut mock = play(&chats, &["--connections", "4"]);
+    let mut client = mock.connect();
+    client.send("otto\nquit\n");
+    client.expect_end("login: ");
+    let headline = mock.log_line_with("left the transcript");
+    let path = chats.path("t.chat");
+    let expected = format!(
+        "{} left the transcript: {}:2: client message differs (last sent: line 1)",
+        client.address(),
+        path.display()
+    );
+    assert_eq!(headline, expected);
+    let diff: Vec<String> = (0..6).map(|_| mock.log_line()).collect();
+    let peer = client.address();
+    let expected = format!(
+        "--- expected {}\n+++ received {peer}\n S\\ login: \\\n-C: anna\n+C: otto\n1 items matched, 4 not run",
+        path.display()
+    );
+    assert_eq!(diff.join("\n"), expected);
+    assert!(mock.log_line().contains("did not follow the transcript"));
+    // One that says less, and one that says nothing.
+    let mut client = mock.connect();
+    client.send("ann");
+    client.end();
+    client.expect_end("login: ");
+    assert!(mock.log_line_with("left").contains(":2: client closed early"));
+    let mut client = mock.connect();
+    client.end();
+    client.expect_end("login: ");
+    assert!(mock.log_line_with("left").contains(":2: client closed early"));
+    // One that follows is served as if nothing had been.
+    let mut client = mock.connect();
+    client.send("anna\nquit\n");
+    client.end();
+    client.expect_end("login: hello anna\nbye\n");
+    assert_eq!(mock.wait().code(), Some(3));
+    let log = mock.remaining_log();
+    let last = log.last().unwrap();
+    assert!(last.starts_with("capchat: 3 of 4 clients did not follow "), "{log:?}");
+}
+
+#[test]
+fn the_json_log_has_the_difference() {
+    let chats = Chats::with("S: hi\nC: ho\nC EOF\n");
+    let mut mock = play(&chats, &["--log", "json", "--connections", "2"]);
+    let mut client = mock.connect();
+    client.send("ho\nand more\n");
+    client.expect_end("hi\n");
+    let line = mock.log_line_with("diverged");
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["client"], client.address().to_string());
+    assert!(event["diff"]["headline"].as_str().unwrap().contains(":3: unexpected input"), "{line}");
+    assert!(
+        event["diff"]["lines"].as_array().unwrap().contains(&serde_json::json!({"received": "C: and more"})),
+        "{line}"
+    );
+    let line = mock.log_line_with("played");
+    let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(event["followed"], false);
+    let mut client = mock.connect();
+    client.send("ho\n");
+    client.end();
+    client.expect_end("hi\n");
+    assert_eq!(mock.wait().code(), Some(3));
+}
+
+#[test]
+fn a_mock_leaves_after_so_many_clients() {
+    let chats = Chats::with(LOGIN);
+    let mut mock = play(&chats, &["--connections", "2"]);
+    let mut waiting = mock.connect();
+    for client in [&mut mock.connect(), &mut waiting] {
+        client.send("anna\nquit\n");
+        client.end();
+        client.expect_end("login: hello anna\nbye\n");
+    }
+    assert_eq!(mock.wait().code(), Some(0));
+    assert!(!mock.remaining_log().iter().any(|line| line.contains("did not")));
+}
+
+#[test]
+fn what_cannot_be_played_is_told_before_anybody_can_connect() {
+    for (text, line, found) in [
+        ("C: x\nS~ y\n", 2, "'S~'"),
+        ("C: x\nS ...\nS: x\n", 2, "'S ...'"),
+        ("x\n", 1, "'x'"),
+        ("S\\ \\ud800\n", 1, r"'\u'"),
+        ("C~ (\n", 1, "'C~ ('"),
+    ] {
+        let chats = Chats::with(text);
+        let output =
+            capchat().args(["serve", "--play"]).arg(chats.path("t.chat")).arg("127.0.0.1:0").output();
+        let output = output.unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{errors}");
+        let start = format!("capchat: {}:{line}: found {found}", chats.path("t.chat").display());
+        assert!(errors.starts_with(&start) && errors.matches('\n').count() == 1, "{errors}");
+    }
+    let chats = Chats::with("S RST\n");
+    let address = format!("unix:{}", chats.path("socket").display());
+    let output =
+        capchat().args(["serve", "--play"]).arg(chats.path("t.chat")).arg(&address).output().unwrap();
+    assert!(String::from_utf8_lossy(&output.stderr).contains(":1: a Unix socket cannot play 'S RST'"));
+    assert_eq!(output.status.code(), Some(2));
+    for args in [&["--connections", "1"][..], &["--play", "/missing.chat"], &["--play", "/dev/zero"]] {
+        let output = capchat().arg("serve").args(args).arg("127.0.0.1:0").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+    }
+}
+
+#[test]
+fn a_pattern_may_stand_for_what_a_client_says() {
+    let chats = Chats::with("C~ [a-z]+ \\d+\nS: ok\nC EOF\nS EOF\n");
+    let mock = play(&chats, &[]);
+    for (text, reply) in [("abc 12\n", "ok\n"), ("abc 12x\n", ""), ("x 1\nmore\n", "ok\n")] {
+        let mut client = mock.connect();
+        client.send(text);
+        client.end();
+        client.expect_end(reply);
+        let follows = text == "abc 12\n";
+        assert_eq!(mock.log_line_with("disconnected").contains(": followed"), follows, "{text:?}");
+    }
+}
+
+#[test]
+fn a_reset_comes_after_all_that_was_said() {
+    let line = "x".repeat(999);
+    let lines = 2000;
+    let chats = Chats::with(format!("C: go\n{}S RST\n", format!("S: {line}\n").repeat(lines)));
+    let mut mock = play(&chats, &["--connections", "2"]);
+    let mut client = mock.connect();
+    client.send("go\n");
+    let mut received = 0;
+    let mut buffer = vec![0; 3000];
+    let error = loop {
+        match client.stream.read(&mut buffer) {
+            Ok(0) => panic!("an end in order, after {received} bytes"),
+            Ok(count) => received += count,
+            Err(error) => break error,
+        }
+        // It reads slowly: the mock must wait for it.
+        if received % 7 == 0 {
+            thread::sleep(Duration::from_micros(200));
+        }
+    };
+    assert_eq!((error.kind(), received), (ErrorKind::ConnectionReset, lines * 1000));
+    chats.passes(mock.address());
+    assert_eq!(mock.wait().code(), Some(0));
+}
+
+#[test]
+fn pauses_and_silences_are_played() {
+    let chats = Chats::with("C: a\nS WAIT 150ms\nS: b\nS QUIET 150ms\nS: c\nC EOF\nS EOF\n");
+    let mut mock = play(&chats, &["--connections", "3"]);
+    let start = Instant::now();
+    let mut client = mock.connect();
+    client.send("a\n");
+    client.expect("b\n");
+    assert!(start.elapsed() >= Duration::from_millis(150));
+    client.expect("c\n");
+    assert!(start.elapsed() >= Duration::from_millis(300));
+    client.end();
+    client.expect_end("");
+    // It passes its own check, and fails that of a longer silence.
+    chats.passes(mock.address());
+    chats.write("long.chat", "C: a\nS: b\nS QUIET 1s\nS: c\n");
+    chats
+        .run(mock.address(), &["--check", "long.chat"])
+        .reports(3, &["long.chat:3: unexpected output", "+S: c\n"]);
+    assert_eq!(mock.wait().code(), Some(0));
+}
+
+#[test]
+fn other_people_s_clients_are_played_to() {
+    let chats = Chats::with("S: 220 hi\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\nS EOF\n");
+    let mock = play(&chats, &[]);
+    let port = mock.port().to_string();
+    if !is_openbsd_nc_missing() {
+        let mut nc = Command::new("nc")
+            .args(["-N", "-w", "20", "127.0.0.1", &port])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        nc.stdin.take().unwrap().write_all(b"NOOP\nQUIT\n").unwrap();
+        let output = nc.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "220 hi\n250 ok\n221 bye\n");
+        assert!(mock.log_line_with("disconnected").contains(": followed"));
+    }
+    if !is_missing("python3") {
+        let script = "import socket, sys\n\
+                      s = socket.create_connection(('127.0.0.1', int(sys.argv[1])), 20)\n\
+                      f = s.makefile('rw')\n\
+                      print(f.readline(), end='')\n\
+                      for word in 'NOOP', 'QUIT':\n    print(word, file=f, flush=True)\n    print(f.readline(), end='')\n\
+                      print(repr(f.read()))\n";
+        let output = Command::new("python3").args(["-c", script, &port]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "220 hi\n250 ok\n221 bye\n''\n");
+        assert!(mock.log_line_with("disconnected").contains(": followed"));
+    }
+}

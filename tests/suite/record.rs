@@ -1,0 +1,201 @@
+//! `connect --record` and `serve --record`: conversations as they were, that pass as checks.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::{PermissionsExt, symlink};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::chats::{Chats, Lonely, Nobody, Reply, line_server, say};
+use crate::support::{TestServer, capchat, eventually};
+use crate::terminal::Terminal;
+
+#[test]
+fn a_pipe_is_recorded_and_passes() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::new();
+    for (input, args, output, begin) in [
+        ("hi\nho\n", &[][..], "HI\nHO\n", "C: hi\nC: ho\n"),
+        ("hi\nho", &["-C"], "HI\r\nHO", "%eol crlf\nC: hi\nC\\ ho\\\n"),
+        ("hi\nCLOSE SOCKET\n", &[], "HI\n", "C: hi\nC: CLOSE SOCKET\n"),
+        ("\x1b[2J\u{202e} \n", &["--lockstep"], "\x1b[2J\u{202e} \n", "C\\ \\x1b[2J\\xe2\\x80\\xae\\x20\n"),
+    ] {
+        let run = chats.client(server.address()).args(args).args(&["--record", "t.chat"]).stdin(input).run();
+        run.succeeds_with(output);
+        let text = chats.read("t.chat");
+        assert!(text.starts_with(begin), "{text}");
+        assert!(text.ends_with("S EOF\n"), "{text}");
+        assert_eq!(chats.names(), ["t.chat"]);
+        chats.passes(server.address());
+    }
+}
+
+#[test]
+fn lockstep_is_recorded_turn_by_turn() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::new();
+    let run =
+        chats.client(server.address()).args(&["--lockstep", "--record", "t.chat"]).stdin("a\nb\n").run();
+    run.succeeds_with("A\nB\n");
+    assert_eq!(chats.read("t.chat"), "C: a\nS: A\nC: b\nS: B\nC EOF\nS EOF\n");
+    chats.passes(server.address());
+}
+
+#[test]
+fn what_is_typed_is_recorded() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::new();
+    let path = chats.path("t.chat");
+    let mut terminal =
+        Terminal::connect(server.address()).args(&["--record", path.to_str().unwrap()]).start();
+    terminal.wait_for("enter your message: ▏");
+    terminal.type_keys("hi\r");
+    terminal.wait_for("HI\nenter your message: ▏");
+    assert!(!path.exists(), "it is replaced in the end");
+    terminal.type_keys("\x04");
+    terminal.expect_exit(0);
+    assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\nC EOF\nS EOF\n");
+    chats.passes(server.address());
+}
+
+#[test]
+fn an_interrupted_recording_is_kept() {
+    let server = TestServer::start(&[]);
+    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let chats = Chats::with("# an old one\n");
+        let mut client = chats.client(server.address()).args(&["--record", "t.chat"]).start();
+        client.stdin.write_all(b"hi\n").unwrap();
+        assert_eq!(client.line(), "HI\n");
+        assert_eq!(chats.read("t.chat"), "# an old one\n");
+        kill_process(Pid::from_child(&client.child), signal).unwrap();
+        let (code, errors) = client.wait();
+        assert_eq!(code, Some(status), "{errors}");
+        assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\n");
+        assert_eq!(chats.names(), ["t.chat"]);
+    }
+}
+
+#[test]
+fn a_reset_is_recorded() {
+    let address = line_server("", |line| if line == "reset" { Reply::Reset } else { say(line) });
+    let chats = Chats::new();
+    let run = chats.client(&address).args(&["--lockstep", "--record", "t.chat"]).stdin("hi\nreset\n").run();
+    assert_eq!(run.0.status.code(), Some(1), "{}", run.errors());
+    let text = chats.read("t.chat");
+    assert_eq!(text, "C: hi\nS: hi\nC: reset\nS RST\n");
+}
+
+#[test]
+fn a_file_is_replaced_only_where_there_was_a_conversation() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::with("# an old one\n");
+    fs::set_permissions(chats.path("t.chat"), PermissionsExt::from_mode(0o604)).unwrap();
+    symlink("t.chat", chats.path("link")).unwrap();
+    let nobody = Nobody::new();
+    chats.run(&nobody.address(), &["--record", "link"]).fails_with(1, &["refused"]);
+    assert_eq!((chats.read("t.chat").as_str(), chats.names().len()), ("# an old one\n", 2));
+
+    chats.client(server.address()).args(&["--record", "link"]).stdin("hi\n").run().succeeds_with("HI\n");
+    assert!(chats.read("t.chat").starts_with("C: hi\n"));
+    assert!(chats.path("link").is_symlink());
+    assert_eq!(fs::metadata(chats.path("t.chat")).unwrap().permissions().mode() & 0o777, 0o604);
+
+    // A new file is as other programs make it, also beside one that has nearly its name.
+    chats.write("new.permissions", "");
+    chats.client(server.address()).args(&["--record", "new.chat"]).stdin("hi\n").run().succeeds_with("HI\n");
+    chats.write("usual", "");
+    let mode = |name: &str| fs::metadata(chats.path(name)).unwrap().permissions().mode();
+    assert_eq!(mode("new.chat"), mode("usual"));
+    assert_eq!(chats.names(), ["link", "new.chat", "new.permissions", "t.chat", "usual"]);
+}
+
+#[test]
+fn what_cannot_be_written_is_told_before_anybody_connects() {
+    let lonely = Lonely::new();
+    let chats = Chats::new();
+    for path in ["missing/t.chat", ".", "/dev/full", "/proc/t.chat"] {
+        let run = chats.run(&lonely.address(), &["--record", path]);
+        run.fails_with(1, &[&format!("could not write {path}")]);
+    }
+    lonely.has_seen_nobody();
+}
+
+/// The recordings in a folder, by name.
+fn records(chats: &Chats) -> Vec<(String, String)> {
+    let mut records: Vec<_> = fs::read_dir(chats.path("records"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .map(|path| (path.file_name().unwrap().display().to_string(), fs::read_to_string(path).unwrap()))
+        .collect();
+    // By the number at their ends.
+    records.sort_by_key(|(name, _)| {
+        name.trim_end_matches(".chat").rsplit('-').next().unwrap().parse::<u32>().unwrap()
+    });
+    records
+}
+
+#[test]
+fn a_server_records_each_connection() {
+    let chats = Chats::new();
+    let folder = chats.path("records");
+    let server = TestServer::start(&["--record", folder.to_str().unwrap()]);
+    let mut first = server.connect();
+    let mut second = server.connect();
+    second.expect_answer();
+    first.send("hi\r\n");
+    first.expect("HI\r\n");
+    first.send("unfinished");
+    first.end();
+    first.expect_end("UNFINISHED");
+    second.send("CLOSE SOCKET\nnever read\n");
+    second.expect_end("");
+    let addresses = [first.address(), second.address()];
+    drop((first, second));
+    for _ in 0..2 {
+        server.log_line_with("disconnected");
+    }
+    let is_whole = || records(&chats).iter().all(|(_, text)| text.ends_with("S EOF\n")).then_some(());
+    eventually("both recordings", is_whole);
+    let records = records(&chats);
+    assert_eq!(records.len(), 2);
+    for (index, (name, _)) in records.iter().enumerate() {
+        // 20260131T235959Z-127.0.0.1_40000-1.chat
+        let (time, rest) = name.split_once('-').unwrap();
+        assert!(time.len() == 16 && &time[8..9] == "T" && time.ends_with('Z'), "{name}");
+        let address = addresses[index].to_string().replace(':', "_");
+        assert_eq!(rest, format!("{address}-{}.chat", index + 1));
+    }
+    assert_eq!(records[0].1, "%eol crlf\nC: hi\nS: HI\nC\\ unfinished\\\nC EOF\nS\\ UNFINISHED\\\nS EOF\n");
+    assert!(
+        records[1].1.starts_with("C: are you there?\nS: ARE YOU THERE?\nC: CLOSE SOCKET\n"),
+        "{}",
+        records[1].1
+    );
+    let fresh = TestServer::start(&[]);
+    chats.run(fresh.address(), &["--check", "records"]).reports(0, &["2 passed, 0 failed\n"]);
+}
+
+#[test]
+fn a_mock_s_reset_is_recorded() {
+    let chats = Chats::with("C: x\nS: y\nS RST\n");
+    let folder = chats.path("records");
+    let path = chats.path("t.chat");
+    let args = ["--play", path.to_str().unwrap(), "--connections", "1", "--record", folder.to_str().unwrap()];
+    let mut mock = TestServer::start(&args);
+    chats.passes(mock.address());
+    assert_eq!(mock.wait().code(), Some(0));
+    assert_eq!(records(&chats)[0].1, chats.read("t.chat"));
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_is_told() {
+    let chats = Chats::with("");
+    let output =
+        capchat().args(["serve", "--record"]).arg(chats.path("t.chat")).arg("127.0.0.1:0").output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{errors}");
+    assert!(
+        errors.starts_with("capchat: could not make the folder ") && errors.matches('\n').count() == 1,
+        "{errors}"
+    );
+}
