@@ -181,7 +181,7 @@ impl Report {
         }
         let (failed, told) = (self.failed, self.told);
         let what = match (self.worst, self.updates) {
-            (Status::TimedOut, _) => "did not end in time",
+            (Status::TimedOut, _) => "failed; the time ran out",
             (Status::Failure, _) => "could not be played",
             (_, true) => "could not be updated",
             _ if self.can_be_updated => "failed; --update takes new replies over",
@@ -210,7 +210,7 @@ impl Report {
                 _ => "",
             };
             let end = if color.is_empty() { "" } else { PLAIN };
-            let _ = writeln!(text, "{color}{}{end}", plain(&line.to_string()));
+            let _ = writeln!(text, "{color}{line}{end}");
         }
         text
     }
@@ -226,7 +226,7 @@ impl Report {
         if !outcome.diff().is_empty() {
             text += "  diff: |\n";
             for line in outcome.diff() {
-                let _ = writeln!(text, "    {}", plain(&line.to_string()));
+                let _ = writeln!(text, "    {line}");
             }
         }
         text + "  ...\n"
@@ -264,7 +264,7 @@ fn junit_case(outcome: &Outcome, path: &str, headline: &str, time: Duration) -> 
     }
     let mut diff = String::new();
     for line in outcome.diff() {
-        let _ = writeln!(diff, "{}", plain(&line.to_string()));
+        let _ = writeln!(diff, "{line}");
     }
     format!(
         "  <testcase classname=\"capchat\" name=\"{path}\" time=\"{time:.3}\">\n    \

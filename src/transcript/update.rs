@@ -259,7 +259,12 @@ mod tests {
     const LATER: Duration = Duration::from_millis(10);
 
     /// Updates a transcript from a server: the new text, or in a word what became of it.
-    fn update(text: &str, mut server: Server) -> String {
+    fn update(text: &str, server: Server) -> String {
+        update_from(text, server, LATER)
+    }
+
+    /// The same, from a server that waits for so long before each piece of what it says.
+    fn update_from(text: &str, mut server: Server, later: Duration) -> String {
         let transcript = Arc::new(read(Path::new("t.chat"), text.as_bytes()).unwrap());
         let mut player = Player::for_update(Arc::clone(&transcript));
         let mut now = Duration::from_secs(100);
@@ -273,7 +278,7 @@ mod tests {
                 // In two pieces, the second one later.
                 let (first, second) = reply.split_at(reply.find('<').unwrap_or(reply.len() / 2));
                 let last = events.last().map_or(now, |(at, _)| *at);
-                events.extend([(last + LATER, first), (last + 2 * LATER, second)]);
+                events.extend([(last + later, first), (last + 2 * later, second)]);
             }
             match player.advance(now) {
                 Step::Send(bytes) => {
@@ -306,6 +311,15 @@ mod tests {
                 new
             }
             Err(conflict) => conflict.to_string(),
+        }
+    }
+
+    #[test]
+    fn where_the_end_is_awaited_no_silence_ends_the_last_turn() {
+        let server: Server = &[("<EOF>", "one\ntwo\n<EOF>")];
+        for text in ["C: hi\nC EOF\nS EOF\n", "C: hi\nC EOF\nS: two\nS EOF\n"] {
+            let updated = update_from(text, server, Duration::from_millis(300));
+            assert_eq!(updated, "C: hi\nC EOF\nS: one\nS: two\nS EOF\n");
         }
     }
 

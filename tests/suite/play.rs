@@ -64,7 +64,7 @@ fn a_client_that_says_something_else_is_left_and_told_of() {
     let diff: Vec<String> = (0..6).map(|_| mock.log_line()).collect();
     let peer = client.address();
     let expected = format!(
-        "--- expected {}\n+++ received {peer}\n S\\ login: \\\n-C: anna\n+C: otto\n1 items matched, 4 not run",
+        "--- expected {}\n+++ received {peer}\n S\\ login: \\\n-C: anna\n+C: otto\n1 item matched, 4 not run",
         path.display()
     );
     assert_eq!(diff.join("\n"), expected);

@@ -25,7 +25,7 @@ fn the_text_is_as_the_manual_shows_it() {
     let expected = format!(
         "PASS ./a.chat\nFAIL ./b#<&\".chat:3: server reply differs (last sent: line 2)\n\
          --- expected ./b#<&\".chat\n+++ received {address}\n C: <&>\n-S: ]]>'\n+S: <&>\n\
-         1 items matched, 0 not run\n1 passed, 1 failed\n"
+         1 item matched, 0 not run\n1 passed, 1 failed\n"
     );
     assert_eq!(run.report(), expected);
     run.fails_with(3, &["1 of 2"]);
@@ -173,7 +173,7 @@ fn progress_is_cleared_where_the_time_runs_out() {
     let (mut terminal, _go_on) = on_a_terminal(&chats, |setup| setup.args(&["--max-time", "700ms"]));
     terminal.wait_for("2 of 3, 1 failed");
     let screen = terminal.expect_exit(124);
-    assert!(screen.contains("\ncapchat: ") && !screen.contains("2 of 3"), "{screen}");
+    assert!(screen.contains("\ncapchat: ") && !screen.contains("2 of 3, 1 failed"), "{screen}");
 }
 
 #[test]

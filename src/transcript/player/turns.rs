@@ -107,14 +107,17 @@ impl Player {
 
     /// Waits until the server has said all of a turn that is not what it was, and goes on with the client's.
     pub(super) fn settle(&mut self, now: Duration) -> Option<Step> {
-        let quiet_at = self.last_received.max(self.since) + SETTLE;
-        if now < quiet_at && self.received.end.is_none() {
-            return Some(Step::Wait(Some(quiet_at)));
-        }
         let rest = &self.transcript.entries[self.cursor..];
         let is_own = |entry: &Entry| entry.item.side() == self.own;
         let is_pause = |entry: &Entry| matches!(entry.item, Item::Wait(..));
         let next = rest.iter().position(|entry| is_own(entry) && !is_pause(entry)).unwrap_or(rest.len());
+        // Where the end is awaited, it tells better than any silence that the server has said all.
+        let awaits_end = |entry: &Entry| matches!(entry.item, Item::End(_) | Item::Reset);
+        let patience = if rest[..next].iter().any(awaits_end) { self.transcript.timeout } else { SETTLE };
+        let quiet_at = self.last_received.max(self.since) + patience;
+        if now < quiet_at && self.received.end.is_none() {
+            return Some(Step::Wait(Some(quiet_at)));
+        }
         let pauses = rest[..next].iter().rev().take_while(|entry| is_own(entry)).count();
         let next = next - pauses;
         // That the client's side ends as well makes no difference then.
