@@ -146,12 +146,12 @@ impl Acceptor {
         }
     }
 
-    /// Begins a client's recording, where there is to be one.
-    fn record(&self, stream: &mut Stream, peer: Peer) -> Option<ClientRecording> {
+    /// Begins a client's recording, where there is to be one. (In a box: every idle client's task has room for it.)
+    fn record(&self, stream: &mut Stream, peer: Peer) -> Option<Box<ClientRecording>> {
         match self.records.as_ref()?.begin(peer) {
             Ok(recording) => {
                 stream.observe(Box::new(recording.clone()));
-                Some(ClientRecording { recording, client: peer, log: self.log.clone() })
+                Some(Box::new(ClientRecording { recording, client: peer, log: self.log.clone() }))
             }
             Err(error) => {
                 self.log.tell(&Event::NotRecorded { client: peer, error: error.to_string() });
