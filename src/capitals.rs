@@ -6,8 +6,8 @@
 //! are not UTF-8 stay as they are.
 //!
 //! What is fast are blocks of ASCII, and of characters of two bytes whose capitals have two bytes, too: among
-//! them Latin, Greek and Cyrillic. They are mapped in vector registers ([`block`]), with the best instructions
-//! that the processor has. All other characters that have capitals are special ([`pairs::is_special`]), and go
+//! them Latin, Greek and Cyrillic. They are mapped in vector registers (`block`), with the best instructions
+//! that the processor has. All other characters that have capitals are special (`pairs::is_special`), and go
 //! through the standard library one at a time.
 
 #![expect(

@@ -44,7 +44,7 @@ pub use report::Format;
 /// Talks to a server until one of the two sides has ended the conversation.
 ///
 /// # Errors
-/// Each carries the line for the user; a [`Failure`](crate::failure::Failure) those whose exit status is not 1.
+/// Each carries the line for the user; a [`Failure`] those whose exit status is not 1.
 pub fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("could not start the client")?;
