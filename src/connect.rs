@@ -25,7 +25,7 @@ mod stdio;
 mod suspend;
 
 use anyhow::{Context, Result};
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -33,7 +33,7 @@ use crate::failure::{Failure, Status};
 use crate::output;
 use crate::recording::Recording;
 use crate::transcript::Side;
-use crate::transport::Stream;
+use crate::transport::DialError;
 pub use check::CheckOptions;
 use conversation::Conversation;
 pub use eol::Eol;
@@ -62,22 +62,28 @@ async fn connect(options: &Options) -> Result<()> {
     }
     // Before anything is said that could not be recorded.
     let recording = options.record.as_deref().map(record).transpose()?;
-    let dial = options.dialer.dial(|failure| {
-        if options.verbose {
-            output::tell(format_args!("{failure}; trying again"));
-        }
-    });
-    let mut stream = limit.apply(dial).await??;
+    let mut stream = limit.apply(options.dialer.dial(|failure| tell(failure, options.verbose))).await??;
     if options.verbose {
         output::tell(format_args!("connected to {address}"));
     }
     if let Some(recording) = &recording {
         stream.observe(Box::new(recording.clone()));
     }
-    let result = tokio::select! {
-        result = talk(stream, address, options, &limit) => result,
-        interruption = interrupted(), if recording.is_some() => interruption,
+    // The prompt sees to signals itself, and leaves the terminal as it was.
+    let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mut conversation = Conversation::new(stream, address, options.timeout);
+    let result = if is_interactive {
+        interactive::run(&mut conversation, options, &limit).await
+    } else {
+        tokio::select! {
+            result = limit.apply(pipe(&mut conversation, options)) => result.flatten(),
+            interruption = interrupted(), if recording.is_some() => interruption,
+        }
     };
+    if options.verbose {
+        let (sent, received) = (conversation.sent(), conversation.received());
+        output::tell(format_args!("bytes sent {sent}, received {received}"));
+    }
     let recorded = recording.map_or(Ok(()), |recording| recording.finish());
     // What went wrong in the conversation comes first.
     result.and(recorded.with_context(|| not_written(options)))
@@ -102,21 +108,17 @@ async fn interrupted() -> Result<()> {
     }
 }
 
-async fn talk(stream: Stream, address: String, options: &Options, limit: &TimeLimit) -> Result<()> {
-    let mut conversation = Conversation::new(stream, address, options.timeout);
-    let result = if std::io::stdin().is_terminal() && std::io::stdout().is_terminal() {
-        interactive::run(&mut conversation, options, limit).await
-    } else if options.lockstep {
-        limit.apply(lockstep::run(&mut conversation, options.eol)).await.flatten()
+async fn pipe(conversation: &mut Conversation, options: &Options) -> Result<()> {
+    if options.lockstep {
+        lockstep::run(conversation, options.eol).await
     } else {
-        limit.apply(piped::run(&mut conversation, options.eol)).await.flatten()
-    };
-    if options.verbose {
-        output::tell(format_args!(
-            "bytes sent {}, received {}",
-            conversation.sent(),
-            conversation.received()
-        ));
+        piped::run(conversation, options.eol).await
     }
-    result
+}
+
+/// Tells of an attempt to connect that failed and is not the last.
+fn tell(failure: &DialError, is_verbose: bool) {
+    if is_verbose {
+        output::tell(format_args!("{failure}; trying again"));
+    }
 }

@@ -14,12 +14,13 @@ use tokio::task::JoinSet;
 use super::limit::TimeLimit;
 use super::options::Options;
 use super::report::{Format, Outcome, Report};
+use super::tell;
 use crate::failure::{Failure, Status};
 use crate::output;
 use crate::playing::{open, play};
 use crate::recording::replace_file;
 use crate::transcript::{Diff, Player, Side, Transcript, Verdict, rewrite};
-use crate::transport::{Address, DialError, Dialer, Family};
+use crate::transport::{Address, Dialer, Family};
 
 /// How the files of transcripts are called, where a folder is named.
 const EXTENSION: &str = "chat";
@@ -101,7 +102,7 @@ struct Job {
 
 impl Job {
     async fn run(mut self) -> Outcome {
-        let stream = match self.dialer.dial(|failure| self.tell(failure)).await {
+        let stream = match self.dialer.dial(|failure| tell(failure, self.verbose)).await {
             Ok(stream) => stream,
             Err(error) => return Outcome::NotConnected(error.to_string()),
         };
@@ -123,14 +124,6 @@ impl Job {
             }
             Verdict::Followed if self.updates => update(&transcript, player),
             Verdict::Followed => Outcome::Passed,
-        }
-    }
-}
-
-impl Job {
-    fn tell(&self, failure: &DialError) {
-        if self.verbose {
-            output::tell(format_args!("{failure}; trying again"));
         }
     }
 }

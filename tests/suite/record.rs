@@ -59,6 +59,23 @@ fn what_is_typed_is_recorded() {
 }
 
 #[test]
+fn a_signal_at_the_prompt_keeps_the_recording_and_restores_the_terminal() {
+    let server = TestServer::start(&[]);
+    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let chats = Chats::new();
+        let path = chats.path("t.chat");
+        let arguments = ["--record", path.to_str().unwrap()];
+        let mut terminal = Terminal::connect(server.address()).args(&arguments).start();
+        terminal.wait_for("enter your message: ▏");
+        terminal.type_keys("hi\rab");
+        terminal.wait_for("HI\nenter your message: ab▏");
+        terminal.send_signal(signal);
+        terminal.expect_exit(status);
+        assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\n");
+    }
+}
+
+#[test]
 fn an_interrupted_recording_is_kept() {
     let server = TestServer::start(&[]);
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
