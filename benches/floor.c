@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BUFFER = 256 * 1024, BACKLOG = 4096, EVENTS = 1024 };
+enum { BUFFER = 512 * 1024, BACKLOG = 4096, EVENTS = 1024 };
 
 struct client {
     int socket;

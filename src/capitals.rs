@@ -21,7 +21,7 @@ mod pairs;
 use fearless_simd::{Level, Simd, dispatch};
 
 /// How many bytes a UTF-8 sequence can have after its first.
-const MAX_CONTINUATION: usize = 3;
+pub const MAX_CONTINUATION: usize = 3;
 
 /// How much is copied before it is made capitals: what follows a capital of another length is copied twice.
 const PIECE: usize = 1024;
@@ -160,35 +160,27 @@ pub fn incomplete_tail(bytes: &[u8]) -> usize {
     }
 }
 
-/// How many bytes at the start of `bytes` can only be the rest of a sequence that began before: 0 to 3.
-#[must_use]
-pub fn continuation_head(bytes: &[u8]) -> usize {
-    bytes.iter().take(MAX_CONTINUATION).take_while(|&&byte| is_continuation(byte)).count()
-}
-
 /// Whether `byte` is one that follows the first of a sequence (RFC 3629, section 3).
 fn is_continuation(byte: u8) -> bool {
     byte & 0b1100_0000 == 0b1000_0000
+}
+
+/// Every level of vector instructions that this machine has.
+#[cfg(test)]
+pub(crate) fn levels() -> Vec<Level> {
+    let best = Level::new();
+    #[cfg(target_arch = "x86_64")]
+    let lesser =
+        [best.as_avx2().map(Simd::level), best.as_sse4_2().map(Simd::level), best.as_sse2().map(Simd::level)];
+    #[cfg(not(target_arch = "x86_64"))]
+    let lesser = [Some(Level::baseline())];
+    [best].into_iter().chain(lesser.into_iter().flatten()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-
-    /// Every level of vector instructions that this machine has.
-    fn levels() -> Vec<Level> {
-        let best = Level::new();
-        #[cfg(target_arch = "x86_64")]
-        let lesser = [
-            best.as_avx2().map(Simd::level),
-            best.as_sse4_2().map(Simd::level),
-            best.as_sse2().map(Simd::level),
-        ];
-        #[cfg(not(target_arch = "x86_64"))]
-        let lesser = [Some(Level::baseline())];
-        [best].into_iter().chain(lesser.into_iter().flatten()).collect()
-    }
 
     /// What all levels make of the same bytes, both ways.
     fn capitals_of(bytes: &[u8]) -> Vec<u8> {
@@ -327,14 +319,6 @@ mod tests {
         fn a_cut_between_characters_changes_nothing(bytes in mixed_bytes(), at in any::<prop::sample::Index>()) {
             let mut cut = at.index(bytes.len() + 1);
             cut -= incomplete_tail(&bytes[..cut]);
-            let pieces = [capitals_of(&bytes[..cut]), capitals_of(&bytes[cut..])].concat();
-            prop_assert_eq!(pieces, model(&bytes));
-        }
-
-        #[test]
-        fn what_follows_the_continuation_head_stands_alone(bytes in mixed_bytes(), at in any::<prop::sample::Index>()) {
-            let cut = at.index(bytes.len() + 1);
-            let cut = cut + continuation_head(&bytes[cut..]);
             let pieces = [capitals_of(&bytes[..cut]), capitals_of(&bytes[cut..])].concat();
             prop_assert_eq!(pieces, model(&bytes));
         }

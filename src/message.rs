@@ -8,11 +8,10 @@
 //! each time it has grown by another [`PIECE`]. What is answered is the same for every way of cutting the
 //! same bytes into calls of [`Messages::receive`].
 
-use std::sync::LazyLock;
+mod scan;
 
-use memchr::memmem::Finder;
-
-use crate::capitals::{append_capitals, continuation_head, incomplete_tail, make_capitals};
+use crate::capitals::{MAX_CONTINUATION, append_capitals, incomplete_tail, make_capitals};
+use scan::{Found, scan};
 
 /// A message that contains this closes the connection.
 pub const CLOSE_WORD: &str = "CLOSE SOCKET";
@@ -20,6 +19,10 @@ pub const CLOSE_WORD: &str = "CLOSE SOCKET";
 /// How many bytes of a message may wait for its end: at each multiple of this length, counted from the
 /// message's first byte, what has come so far is answered.
 pub const PIECE: usize = 64 * 1024;
+
+/// How much room [`Messages::receive`] wants before the bytes that were received: as much as may wait for the
+/// end of a message.
+pub const ROOM: usize = PIECE + MAX_CONTINUATION;
 
 /// Whether the conversation goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,25 +57,23 @@ impl Messages {
         Self { unanswered: Vec::new(), answered: 0, close_word: CloseWordSearch::default(), count: 0, piece }
     }
 
-    /// Takes the next bytes of the client. The replies that are due are `replies`, to which they are
-    /// appended, and then what is returned: bytes that could be answered in place.
+    /// Takes the next bytes of the client, which are those of `buffer` from [`ROOM`] on; the room before them
+    /// is for what came before. Gives the replies that are due: they are made where the bytes are, or in
+    /// `spare` where a capital has another length than its letter.
     ///
     /// After [`Verdict::Close`] nothing is answered any more.
-    pub fn receive<'a>(&mut self, bytes: &'a mut [u8], replies: &mut Vec<u8>) -> (Verdict, &'a [u8]) {
-        let close_word_end = self.close_word.find(bytes);
+    pub fn receive<'a>(&mut self, buffer: &'a mut [u8], spare: &'a mut Vec<u8>) -> (Verdict, &'a [u8]) {
+        let found = self.close_word.find(&buffer[ROOM..]);
+        self.count += found.line_feeds as u64;
+        let Some(end) = found.close_word_end else {
+            return (Verdict::Open, self.answer_due(buffer, spare));
+        };
         // Without the byte that completes the close word, these are bytes like any others. So what is
         // answered before a close is what would have been answered, had that byte never come.
-        let before = match close_word_end {
-            Some(end) => &mut bytes[..end - 1],
-            None => bytes,
-        };
-        let in_place = self.answer_due(before, replies);
-        if close_word_end.is_some() {
-            self.unanswered = Vec::new();
-            self.answered = 0;
-            return (Verdict::Close, in_place);
-        }
-        (Verdict::Open, in_place)
+        let replies = self.answer_due(&mut buffer[..ROOM + end - 1], spare);
+        self.unanswered = Vec::new();
+        self.answered = 0;
+        (Verdict::Close, replies)
     }
 
     /// Answers what has come of an unfinished message: the client seems to wait for it. A character that is
@@ -105,11 +106,11 @@ impl Messages {
         self.count
     }
 
-    /// Answers what is due: the messages that end in `bytes`, and an unfinished one up to a multiple of the
-    /// piece's length where it reaches one. Keeps the rest.
-    fn answer_due<'a>(&mut self, bytes: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
+    /// Answers what is due: the messages that end in the bytes from [`ROOM`] on, and an unfinished one up to a
+    /// multiple of the piece's length where it reaches one. Keeps the rest.
+    fn answer_due<'a>(&mut self, buffer: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
+        let bytes = &buffer[ROOM..];
         let finished = memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1);
-        self.count += count_line_feeds(&bytes[..finished]);
         // How much of the unfinished message had come before, and the last boundary that it has reached.
         let before = if finished > 0 { 0 } else { self.answered + self.unanswered.len() };
         let length = before + bytes.len() - finished;
@@ -121,42 +122,32 @@ impl Messages {
             return &[];
         }
 
-        // A character that began in what is unanswered is answered with it.
-        let mut unanswered = std::mem::take(&mut self.unanswered);
-        let head = if unanswered.is_empty() { 0 } else { continuation_head(&bytes[..due]) };
-        unanswered.extend_from_slice(&bytes[..head]);
-        let mut end = due;
+        let start = ROOM - self.unanswered.len();
+        buffer[start..ROOM].copy_from_slice(&self.unanswered);
+        let mut end = ROOM + due;
         self.answered = 0;
         if is_cut {
             // A character that is not whole at the boundary waits for its rest.
-            let tail = incomplete_tail(if head < due { &bytes[head..due] } else { &unanswered });
+            let tail = incomplete_tail(&buffer[start..end]);
             self.answered = boundary - tail;
-            if head < due {
-                end -= tail;
-            } else {
-                self.unanswered = unanswered.split_off(unanswered.len() - tail);
-            }
+            end -= tail;
         }
-        self.unanswered.extend_from_slice(&bytes[end..]);
-        append_capitals(&unanswered, replies);
-        answer_in_place(&mut bytes[head..end], replies)
+        // Not cleared and filled again: one that waits with nothing unanswered shall own no memory.
+        self.unanswered = buffer[end..].to_vec();
+        capitals(&mut buffer[start..end], spare)
     }
 }
 
-/// Makes capitals of `bytes` where they are; where one has another length, the reply is appended to `replies`
-/// instead.
-fn answer_in_place<'a>(bytes: &'a mut [u8], replies: &mut Vec<u8>) -> &'a [u8] {
+/// The capitals of `bytes`: made where they are, or in `spare` where one has another length.
+fn capitals<'a>(bytes: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
     let done = make_capitals(bytes);
     if done == bytes.len() {
         return bytes;
     }
-    replies.extend_from_slice(&bytes[..done]);
-    append_capitals(&bytes[done..], replies);
-    &[]
-}
-
-fn count_line_feeds(bytes: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', bytes).count() as u64
+    spare.clear();
+    spare.extend_from_slice(&bytes[..done]);
+    append_capitals(&bytes[done..], spare);
+    spare
 }
 
 /// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages, and the
@@ -171,16 +162,17 @@ struct CloseWordSearch {
 impl CloseWordSearch {
     const TAIL: usize = CLOSE_WORD.len() - 1;
 
-    /// Takes the stream's next bytes; says where in them the first close word ends.
-    fn find(&mut self, bytes: &[u8]) -> Option<usize> {
-        static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(CLOSE_WORD));
+    /// Takes the stream's next bytes, and looks through them; a close word may have begun before them.
+    fn find(&mut self, bytes: &[u8]) -> Found {
         let mut joint = [0; 2 * Self::TAIL];
         let head = bytes.len().min(Self::TAIL);
         joint[..self.kept].copy_from_slice(&self.tail[..self.kept]);
         joint[self.kept..self.kept + head].copy_from_slice(&bytes[..head]);
         let joint = &joint[..self.kept + head];
-        let across = FINDER.find(joint).map(|start| start + CLOSE_WORD.len() - self.kept);
-        let found = across.or_else(|| FINDER.find(bytes).map(|start| start + CLOSE_WORD.len()));
+        let found = match scan(joint).close_word_end {
+            Some(end) => Found { line_feeds: 0, close_word_end: Some(end - self.kept) },
+            None => scan(bytes),
+        };
 
         let end = if head < bytes.len() { bytes } else { joint };
         self.kept = end.len().min(Self::TAIL);
@@ -198,9 +190,10 @@ mod tests {
 
     /// Receives, with all replies in one place.
     fn receive(messages: &mut Messages, bytes: &[u8], replies: &mut Vec<u8>) -> Verdict {
-        let mut bytes = bytes.to_vec();
-        let (verdict, in_place) = messages.receive(&mut bytes, replies);
-        replies.extend_from_slice(in_place);
+        let mut buffer = [&vec![0; ROOM], bytes].concat();
+        let mut spare = Vec::new();
+        let (verdict, due) = messages.receive(&mut buffer, &mut spare);
+        replies.extend_from_slice(due);
         verdict
     }
 

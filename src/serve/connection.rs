@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, Cursor, IoSlice};
+use std::io::{self, Cursor};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -17,11 +17,11 @@ use tokio::time::{Instant, timeout};
 
 use super::log::{Event, Log};
 use crate::deadline::at;
-use crate::message::{Messages, Verdict};
+use crate::message::{Messages, ROOM, Verdict};
 use crate::transport::Peer;
 
-/// How much one read takes at the most. Larger buffers gain little more in bulk, and fall out of the cache.
-const READ_BUFFER: usize = 256 * 1024;
+/// How much one read takes at the most. Larger buffers gain nothing more in bulk, and fall out of the cache.
+const READ_BUFFER: usize = 512 * 1024;
 
 /// How long, and for how many bytes, the server goes on reading after it has ended its own side. A close
 /// with unread input makes TCP send a reset (RFC 2525, section 2.17), which can destroy replies that the
@@ -36,15 +36,17 @@ const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Scratch> = RefCell::new(Scratch {
-        input: vec![0; READ_BUFFER],
-        replies: Vec::with_capacity(READ_BUFFER),
+        input: vec![0; ROOM + READ_BUFFER],
+        spare: Vec::new(),
     });
 }
 
 /// The buffers that a connection borrows while it is polled.
 struct Scratch {
+    /// What is read, behind [`ROOM`], and becomes the replies.
     input: Vec<u8>,
-    replies: Vec<u8>,
+    /// The replies that cannot be made there.
+    spare: Vec<u8>,
 }
 
 /// What holds for every client.
@@ -217,48 +219,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
     /// take becomes the connection's own.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
-        SCRATCH.with_borrow_mut(|Scratch { input, replies }| {
-            let mut input = ReadBuf::new(input);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
-            let bytes = input.filled_mut();
-            self.received += bytes.len() as u64;
+        SCRATCH.with_borrow_mut(|Scratch { input, spare }| {
+            let mut buffer = ReadBuf::new(&mut input[ROOM..]);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            let length = buffer.filled().len();
+            self.received += length as u64;
 
-            replies.clear();
-            let (ending, in_place): (_, &[u8]) = if bytes.is_empty() {
-                self.messages.finish(replies);
-                (Some(Ending::ClientEnd), &[])
+            let (ending, replies) = if length == 0 {
+                spare.clear();
+                self.messages.finish(spare);
+                (Some(Ending::ClientEnd), &**spare)
             } else {
-                match self.messages.receive(bytes, replies) {
-                    (Verdict::Open, in_place) => (None, in_place),
-                    (Verdict::Close, in_place) => (Some(Ending::CloseWord), in_place),
+                match self.messages.receive(&mut input[..ROOM + length], spare) {
+                    (Verdict::Open, replies) => (None, replies),
+                    (Verdict::Close, replies) => (Some(Ending::CloseWord), replies),
                 }
             };
             // The clock is read only for those who are timed.
             if self.limits.idle_timeout.is_some() || self.messages.is_pending() {
                 self.last_heard = Instant::now();
             }
-            self.send_or_keep(cx, replies, in_place)?;
+            self.send_or_keep(cx, replies)?;
             Poll::Ready(Ok(ending))
         })
     }
 
     /// Sends what the client takes now, and keeps the rest.
-    fn send_or_keep(&mut self, cx: &mut Context<'_>, mut first: &[u8], mut second: &[u8]) -> io::Result<()> {
-        while !(first.is_empty() && second.is_empty()) {
-            let stream = Pin::new(&mut self.stream);
-            let written = if first.is_empty() {
-                stream.poll_write(cx, second)?
-            } else {
-                stream.poll_write_vectored(cx, &[IoSlice::new(first), IoSlice::new(second)])?
-            };
-            let Poll::Ready(written) = written else {
-                *self.unsent.get_mut() = [first, second].concat();
+    fn send_or_keep(&mut self, cx: &mut Context<'_>, mut replies: &[u8]) -> io::Result<()> {
+        while !replies.is_empty() {
+            let Poll::Ready(written) = Pin::new(&mut self.stream).poll_write(cx, replies)? else {
+                *self.unsent.get_mut() = replies.to_vec();
                 break;
             };
             self.sent += written as u64;
-            let of_first = written.min(first.len());
-            first = &first[of_first..];
-            second = &second[written - of_first..];
+            replies = &replies[written..];
         }
         Ok(())
     }
