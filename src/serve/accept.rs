@@ -1,13 +1,13 @@
 //! Takes clients in: within the limit, on every address, and on through a lack of descriptors or memory.
 
 use std::future::{pending, poll_fn};
-use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{io, mem};
 
 use tokio::sync::watch;
-use tokio::task::unconstrained;
+use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
 
 use super::clients::Clients;
@@ -44,6 +44,8 @@ pub(super) struct Acceptor {
     stopping: watch::Receiver<bool>,
     /// Whether the last attempt failed, so that a lack is told once and not at each attempt.
     starved: bool,
+    /// Whether the next client was waited for.
+    has_waited: bool,
 }
 
 impl Acceptor {
@@ -55,7 +57,17 @@ impl Acceptor {
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { listeners, turn: 0, clients, service, records, log, stopping, starved: false }
+        Self {
+            listeners,
+            turn: 0,
+            clients,
+            service,
+            records,
+            log,
+            stopping,
+            starved: false,
+            has_waited: false,
+        }
     }
 
     /// Accepts until the server stops.
@@ -81,7 +93,13 @@ impl Acceptor {
             self.clients.wait_until_not_full().await;
         }
         match poll_fn(|cx| self.poll_accept(cx)).await {
-            Ok((stream, peer)) => self.welcome(stream, peer),
+            Ok((stream, peer)) => {
+                self.welcome(stream, peer);
+                // One who comes alone is answered first: to look for others in vain would take longer than that.
+                if mem::take(&mut self.has_waited) {
+                    yield_now().await;
+                }
+            }
             Err(error) => self.wait_out(&error).await,
         }
     }
@@ -113,6 +131,7 @@ impl Acceptor {
                 return accepted;
             }
         }
+        self.has_waited = true;
         Poll::Pending
     }
 
