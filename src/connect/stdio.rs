@@ -27,7 +27,8 @@ use tokio::sync::mpsc as async_mpsc;
 const BUFFER: usize = 256 * 1024;
 const BUFFERS: usize = 2;
 
-/// How much can be written to a pipe that is ready for writing without blocking (`PIPE_BUF`, pipe(7)).
+/// How much can be written to a pipe that is ready for writing without blocking (`PIPE_BUF`, pipe(7)). The
+/// buffers are no larger before one was filled: a short run saves their mappings, which are a part of its time.
 const SMALL: usize = 4096;
 
 /// Standard input.
@@ -60,12 +61,11 @@ impl Source {
     pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
         if self.thread.is_none() && is_ready(&self.input, PollFlags::IN) {
             let mut chunk = Vec::new();
-            read_some(&self.input, &mut chunk)?;
-            if chunk.len() <= SMALL {
-                return Ok(chunk);
+            read_some(&self.input, &mut chunk, SMALL)?;
+            if chunk.len() == SMALL {
+                // There will be more, and it can be read while this is sent.
+                self.thread = Some(SourceThread::start(&self.input));
             }
-            // There will be more, and it can be read while this is sent.
-            self.thread = Some(SourceThread::start(&self.input));
             return Ok(chunk);
         }
         let thread = self.thread.get_or_insert_with(|| SourceThread::start(&self.input));
@@ -91,7 +91,7 @@ impl SourceThread {
         }
         thread::spawn(move || {
             for mut buffer in spares {
-                let chunk = read_some(&input, &mut buffer).map(|()| buffer);
+                let chunk = read_some(&input, &mut buffer, BUFFER).map(|()| buffer);
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
                 if sender.blocking_send(chunk).is_err() || is_last {
                     break;
@@ -102,9 +102,10 @@ impl SourceThread {
     }
 }
 
-fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>) -> io::Result<()> {
+/// Reads once, up to `most` bytes.
+fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>, most: usize) -> io::Result<()> {
     buffer.clear();
-    buffer.reserve(BUFFER);
+    buffer.reserve_exact(most);
     retry(input, PollFlags::IN, || rustix::io::read(input, spare_capacity(buffer)))?;
     Ok(())
 }
@@ -118,6 +119,8 @@ pub(super) struct Sink {
     reader: Option<pipe::Sender>,
     thread: Option<SinkThread>,
     spare: Vec<Vec<u8>>,
+    /// How large a buffer is when it is taken.
+    room: usize,
     /// What was written on the spot, and how that went.
     written_at_once: VecDeque<io::Result<Vec<u8>>>,
     being_written: usize,
@@ -141,6 +144,7 @@ impl Sink {
             output: Arc::new(output),
             thread: None,
             spare: vec![Vec::new(); BUFFERS],
+            room: SMALL,
             written_at_once: VecDeque::new(),
             being_written: 0,
         })
@@ -155,13 +159,16 @@ impl Sink {
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         let mut buffer = self.spare.pop()?;
         buffer.clear();
-        buffer.reserve(BUFFER);
+        buffer.reserve_exact(self.room);
         Some(buffer)
     }
 
     /// Begins to write a buffer.
     pub(super) fn write(&mut self, buffer: Vec<u8>) {
         self.being_written += 1;
+        if buffer.len() == buffer.capacity() {
+            self.room = BUFFER;
+        }
         if self.thread.is_none() && self.fits_at_once(&buffer) {
             let result = write_all(&self.output, &buffer).map(|()| buffer);
             self.written_at_once.push_back(result);
