@@ -19,7 +19,9 @@ pub struct Cli {
 }
 
 /// What capchat is asked to do.
+// Deferred: only the options of the subcommand that is run are built, which is a part of every start.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 pub enum Command {
     /// Answer every message with the same text in CAPITALS
     ///
@@ -35,8 +37,9 @@ pub enum Command {
     Connect(ConnectArgs),
 }
 
-/// Where the server is.
+// No doc comments on these structs: clap would show them in place of the subcommand's own.
 #[derive(Args, Debug)]
+#[expect(missing_docs)]
 pub struct AddressArgs {
     /// The host, or the whole address
     #[arg(
@@ -58,8 +61,8 @@ pub struct AddressArgs {
     pub ipv6: bool,
 }
 
-/// The options of `capchat serve`.
 #[derive(Args, Debug)]
+#[expect(missing_docs)]
 pub struct ServeArgs {
     #[command(flatten)]
     #[expect(missing_docs)]
@@ -108,8 +111,8 @@ pub struct ServeArgs {
     pub log: LogFormat,
 }
 
-/// The options of `capchat connect`.
 #[derive(Args, Debug)]
+#[expect(missing_docs)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub struct ConnectArgs {
     #[command(flatten)]
