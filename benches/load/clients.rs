@@ -25,20 +25,22 @@ const STARTS: usize = 201;
 /// How long one start may take.
 const START_LIMIT: Duration = Duration::from_secs(2);
 
-/// The clients that are installed; `{host}` and `{port}` stand for the address.
-const CLIENTS: [(&str, &[&str]); 5] = [
-    ("nc -N", &["nc", "-N", "{host}", "{port}"]),
-    ("capchat", &[env!("CARGO_BIN_EXE_capchat"), "connect", "{host}", "{port}"]),
-    ("ncat", &["ncat", "{host}", "{port}"]),
-    // Without -t it leaves half a second after the end of its input, whatever is still to come.
-    ("socat", &["socat", "-t", "10", "-", "TCP:{host}:{port}"]),
-    ("socat -b262144", &["socat", "-t", "10", "-b262144", "-", "TCP:{host}:{port}"]),
-];
+/// Every client, by its name and its command, in which `{host}` and `{port}` stand for the address.
+fn all(capchat: &str) -> [(&'static str, Vec<&str>); 5] {
+    [
+        ("nc -N", vec!["nc", "-N", "{host}", "{port}"]),
+        ("capchat", vec![capchat, "connect", "{host}", "{port}"]),
+        ("ncat", vec!["ncat", "{host}", "{port}"]),
+        // Without -t it leaves half a second after the end of its input, whatever is still to come.
+        ("socat", vec!["socat", "-t", "10", "-", "TCP:{host}:{port}"]),
+        ("socat -b262144", vec!["socat", "-t", "10", "-b262144", "-", "TCP:{host}:{port}"]),
+    ]
+}
 
 /// Measures capchat, and unless it shall be `alone` the clients that are installed, with a server that echoes.
-pub(crate) fn measure(server: SocketAddr, scale: Scale, only: &str, alone: bool) -> Table {
+pub(crate) fn measure(capchat: &str, server: SocketAddr, scale: Scale, only: &str, alone: bool) -> Table {
     let Scale { rounds, bytes, limit, .. } = scale;
-    let clients: Vec<_> = CLIENTS
+    let clients: Vec<_> = all(capchat)
         .into_iter()
         .filter(|(name, command)| *name == "capchat" || !alone && is_installed(command[0]))
         .collect();

@@ -36,6 +36,9 @@ struct Options {
     /// Measure only what has this in its name, such as 'bulk' or 'request and reply, 50'
     #[arg(long, value_name = "SUBSTRING", default_value = "", hide_default_value = true)]
     only: String,
+    /// The capchat that is measured
+    #[arg(long, hide = true, default_value = env!("CARGO_BIN_EXE_capchat"))]
+    program: String,
     /// Leave out other servers and clients
     #[arg(long)]
     no_peers: bool,
@@ -71,8 +74,10 @@ fn measure(options: &Options) -> Result<[Table; 3], Box<dyn Error>> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
     let workshop = Workshop::open()?;
-    let mut subjects =
-        vec![Subject { kind: workshop.floor()?, scale }, Subject { kind: peers::capchat(), scale }];
+    let mut subjects = vec![
+        Subject { kind: workshop.floor()?, scale },
+        Subject { kind: peers::capchat(&options.program), scale },
+    ];
     if !options.no_peers {
         subjects.extend(workshop.peers()?.into_iter().map(|kind| Subject { kind, scale: peers }));
     }
@@ -87,7 +92,7 @@ fn measure(options: &Options) -> Result<[Table; 3], Box<dyn Error>> {
     eprintln!("measuring the clients");
     let floor = subjects[0].kind.start(&processors)?;
     processors.take_all()?;
-    let clients = clients::measure(floor.address, scale, &options.only, options.no_peers);
+    let clients = clients::measure(&options.program, floor.address, scale, &options.only, options.no_peers);
     drop(floor);
     eprintln!("measuring how cost grows");
     processors.take_the_load()?;

@@ -164,8 +164,8 @@ impl Drop for Workshop {
     }
 }
 
-pub(crate) fn capchat() -> Kind {
-    let command = [env!("CARGO_BIN_EXE_capchat"), "serve", "-q", "127.0.0.1:0"];
+pub(crate) fn capchat(program: &str) -> Kind {
+    let command = [program, "serve", "-q", "127.0.0.1:0"];
     Kind::new("capchat", Answer::Capitals, usize::MAX, &command)
 }
 
