@@ -63,7 +63,7 @@ impl Messages {
     ///
     /// After [`Verdict::Close`] nothing is answered any more.
     pub fn receive<'a>(&mut self, buffer: &'a mut [u8], spare: &'a mut Vec<u8>) -> (Verdict, &'a [u8]) {
-        let found = self.close_word.find(&buffer[ROOM..]);
+        let found = self.close_word.find(buffer);
         self.count += found.line_feeds as u64;
         let Some(end) = found.close_word_end else {
             return (Verdict::Open, self.answer_due(buffer, spare));
@@ -150,11 +150,10 @@ fn capitals<'a>(bytes: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
     spare
 }
 
-/// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages, and the
-/// search needs to know nothing of them.
+/// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages.
 #[derive(Debug, Default)]
 struct CloseWordSearch {
-    /// The last bytes of the stream so far, `kept` of them: a word may have begun in them.
+    /// The last bytes of the unfinished message so far, `kept` of them: a word may have begun in them.
     tail: [u8; CloseWordSearch::TAIL],
     kept: usize,
 }
@@ -162,21 +161,19 @@ struct CloseWordSearch {
 impl CloseWordSearch {
     const TAIL: usize = CLOSE_WORD.len() - 1;
 
-    /// Takes the stream's next bytes, and looks through them; a close word may have begun before them.
-    fn find(&mut self, bytes: &[u8]) -> Found {
-        let mut joint = [0; 2 * Self::TAIL];
-        let head = bytes.len().min(Self::TAIL);
-        joint[..self.kept].copy_from_slice(&self.tail[..self.kept]);
-        joint[self.kept..self.kept + head].copy_from_slice(&bytes[..head]);
-        let joint = &joint[..self.kept + head];
-        let found = match scan(joint).close_word_end {
-            Some(end) => Found { line_feeds: 0, close_word_end: Some(end - self.kept) },
-            None => scan(bytes),
-        };
+    /// Takes the stream's next bytes, which are those of `buffer` from [`ROOM`] on, and looks through them; a
+    /// close word may have begun before them.
+    fn find(&mut self, buffer: &mut [u8]) -> Found {
+        let start = ROOM - self.kept;
+        buffer[start..ROOM].copy_from_slice(&self.tail[..self.kept]);
+        let bytes = &buffer[start..];
+        let found = scan(bytes);
+        let found = Found { close_word_end: found.close_word_end.map(|end| end - self.kept), ..found };
 
-        let end = if head < bytes.len() { bytes } else { joint };
-        self.kept = end.len().min(Self::TAIL);
-        self.tail[..self.kept].copy_from_slice(&end[end.len() - self.kept..]);
+        let last = &bytes[bytes.len().saturating_sub(Self::TAIL)..];
+        let begun = memchr::memrchr(b'\n', last).map_or(last, |line_feed| &last[line_feed + 1..]);
+        self.kept = begun.len();
+        self.tail[..self.kept].copy_from_slice(begun);
         found
     }
 }
