@@ -116,7 +116,7 @@ fn quick() -> (Scale, Scale) {
         rounds: 5,
         time: Duration::from_millis(200),
         limit: Duration::from_secs(5),
-        bytes: 96 << 20,
+        bytes: 192 << 20,
         churn: 1000,
     };
     let limit = Duration::from_secs(1);
