@@ -57,8 +57,8 @@ impl Messages {
         Self { unanswered: Vec::new(), answered: 0, close_word: CloseWordSearch::default(), count: 0, piece }
     }
 
-    /// Takes the next bytes of the client, which are those of `buffer` from [`ROOM`] on; the room before them
-    /// is for what came before. Gives the replies that are due: they are made where the bytes are, or in
+    /// Takes the next bytes of the client, which are those of `buffer` from [`ROOM`] on; the room before them,
+    /// which must be there, is for what came before. Gives the replies that are due: they are made where the bytes are, or in
     /// `spare` where a capital has another length than its letter.
     ///
     /// After [`Verdict::Close`] nothing is answered any more.

@@ -62,7 +62,7 @@ impl Source {
         if self.thread.is_none() && is_ready(&self.input, PollFlags::IN) {
             let mut chunk = Vec::new();
             read_some(&self.input, &mut chunk, SMALL)?;
-            if chunk.len() == SMALL {
+            if chunk.len() >= SMALL {
                 // There will be more, and it can be read while this is sent.
                 self.thread = Some(SourceThread::start(&self.input));
             }

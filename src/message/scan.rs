@@ -1,13 +1,5 @@
 //! Looks through what was received for the ends of messages and for the close word, in one pass: in bulk,
 //! each pass over the bytes is felt beside the kernel's own work on them.
-//!
-//! All functions but the first are `inline(always)`: only so do they become a part of the caller that is
-//! compiled for a level of vector instructions.
-
-#![expect(
-    clippy::inline_always,
-    reason = "a function that is called has no vector instructions but the baseline's"
-)]
 
 use std::sync::LazyLock;
 
@@ -66,6 +58,10 @@ fn scan_at(level: Level, bytes: &[u8]) -> Found {
 
 /// Passes over the runs at the start of `bytes` in which no close word begins, up to so many bytes as are
 /// counted. Gives the number of line feeds in them, and their length.
+#[expect(
+    clippy::inline_always,
+    reason = "a function that is called has no vector instructions but the baseline's"
+)]
 #[inline(always)]
 fn pass_runs<S: Simd>(simd: S, bytes: &[u8]) -> (usize, usize) {
     let (first, rarest) = (CLOSE_WORD.as_bytes()[0], CLOSE_WORD.as_bytes()[RAREST]);
