@@ -11,8 +11,10 @@ const BAR: usize = 10;
 const WIDTH: usize = 760;
 
 /// Colours that can be told apart, for the subjects in their order; the first has no bars.
-const COLOURS: [&str; 8] =
-    ["#000000", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777"];
+const COLOURS: [&str; 10] = [
+    "#ffffff", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777", "#000000",
+    "#8c510a",
+];
 
 /// A chart of each table, one below the other.
 pub(crate) fn svg(tables: &[Table]) -> String {
