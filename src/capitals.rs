@@ -7,7 +7,7 @@
 //!
 //! What is fast are blocks of ASCII, and of characters of two bytes whose capitals have two bytes, too: among
 //! them Latin, Greek and Cyrillic. They are mapped in vector registers (`block`), with the best instructions
-//! that the processor has. All other characters that have capitals are special (`pairs::is_special`), and go
+//! that the processor has. All other characters that have capitals are special (`Tables::is_special`), and go
 //! through the standard library one at a time.
 
 #![expect(
@@ -19,12 +19,10 @@ mod block;
 mod pairs;
 
 use fearless_simd::{Level, Simd, dispatch};
+use pairs::Tables;
 
 /// How many bytes a UTF-8 sequence can have after its first.
 pub const MAX_CONTINUATION: usize = 3;
-
-/// How much is copied before it is made capitals: what follows a capital of another length is copied twice.
-const PIECE: usize = 1024;
 
 /// Appends the capitals of `bytes` to `out`.
 ///
@@ -43,86 +41,104 @@ pub fn make_capitals(bytes: &mut [u8]) -> usize {
 
 /// [`append_capitals`], with the vector instructions of a level.
 fn append_capitals_at(level: Level, bytes: &[u8], out: &mut Vec<u8>) {
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let mut piece = &rest[..rest.len().min(PIECE)];
-        if piece.len() < rest.len() {
-            piece = &piece[..piece.len() - incomplete_tail(piece)];
-        }
-        let start = out.len();
-        out.extend_from_slice(piece);
-        let done = make_capitals_at(level, &mut out[start..]);
-        out.truncate(start + done);
-        rest = &rest[done..];
-        if done < piece.len() {
-            rest = append_special(rest, out);
-        }
-    }
+    out.reserve(bytes.len());
+    dispatch!(level, simd => map(simd, &mut Appended { bytes, out }));
 }
 
 /// [`make_capitals`], with the vector instructions of a level.
 fn make_capitals_at(level: Level, bytes: &mut [u8]) -> usize {
-    dispatch!(level, simd => make_capitals_with(simd, bytes))
+    dispatch!(level, simd => map(simd, &mut InPlace(bytes)))
 }
 
-#[inline(always)]
-fn make_capitals_with<S: Simd>(simd: S, bytes: &mut [u8]) -> usize {
-    let mut at = 0;
-    loop {
-        at += block::make_capitals(simd, &mut bytes[at..]);
-        if at == bytes.len() {
-            return at;
+/// Text whose capitals are made from its start to its end.
+trait Text {
+    fn bytes(&self) -> &[u8];
+
+    /// Puts capitals in place of so many bytes, where that can be done.
+    ///
+    /// # Errors
+    /// Where it cannot.
+    fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength>;
+}
+
+/// Capitals have another length than their letters.
+#[derive(Debug)]
+struct OtherLength;
+
+/// Text whose capitals go where it is, as long as they have the same length.
+struct InPlace<'a>(&'a mut [u8]);
+
+impl Text for InPlace<'_> {
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        self.0
+    }
+
+    #[inline(always)]
+    fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength> {
+        if capitals.len() != length {
+            return Err(OtherLength);
         }
-        let Some(length) = make_special(&mut bytes[at..]) else {
-            return at;
-        };
-        at += length;
+        self.0[at..at + length].copy_from_slice(capitals);
+        Ok(())
     }
 }
 
-/// Makes capitals of the special characters at the start of `bytes` in place, and says how many bytes they
-/// are; nothing, and nothing done, where the first one's capital has another length.
-fn make_special(bytes: &mut [u8]) -> Option<usize> {
+/// Text whose capitals are appended to others.
+struct Appended<'a> {
+    bytes: &'a [u8],
+    out: &'a mut Vec<u8>,
+}
+
+impl Text for Appended<'_> {
+    #[inline(always)]
+    fn bytes(&self) -> &[u8] {
+        self.bytes
+    }
+
+    #[inline(always)]
+    fn put(&mut self, _at: usize, _length: usize, capitals: &[u8]) -> Result<(), OtherLength> {
+        self.out.extend_from_slice(capitals);
+        Ok(())
+    }
+}
+
+/// Makes capitals of all text, or up to those that it does not take, and says where they are.
+#[inline(always)]
+fn map<S: Simd>(simd: S, text: &mut impl Text) -> usize {
     let mut at = 0;
     loop {
-        let length = match first_character(&bytes[at..]) {
+        at = block::map(simd, text, at);
+        if at == text.bytes().len() {
+            return at;
+        }
+        let special = at;
+        at = map_special(text, special);
+        if at == special {
+            return at;
+        }
+    }
+}
+
+/// Makes capitals of the special characters that begin at a place, and says where they end.
+fn map_special(text: &mut impl Text, mut at: usize) -> usize {
+    loop {
+        let rest = &text.bytes()[at..];
+        let (length, put) = match first_character(rest) {
             // Not a character after all: the byte stays as it is.
-            None => 1,
+            None => (1, text.put(at, 1, &[rest[0]])),
             Some(character) => {
-                let mut capitals = [0; 12];
-                let capitals = encode_capitals(character, &mut capitals);
-                if capitals.len() != character.len_utf8() {
-                    return (at > 0).then_some(at);
-                }
-                bytes[at..at + capitals.len()].copy_from_slice(capitals);
-                capitals.len()
+                let length = character.len_utf8();
+                (length, text.put(at, length, encode_capitals(character, &mut [0; 12])))
             }
         };
+        if put.is_err() {
+            return at;
+        }
         at += length;
         // Where scripts are special, their characters come in a row.
-        if !begins_special(&bytes[at..]) {
-            return Some(at);
-        }
-    }
-}
-
-/// Appends the capitals of the special characters at the start of `bytes`, and gives what follows them.
-fn append_special<'a>(bytes: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
-    let mut rest = bytes;
-    loop {
-        let length = match first_character(rest) {
-            None => {
-                out.push(rest[0]);
-                1
-            }
-            Some(character) => {
-                out.extend_from_slice(encode_capitals(character, &mut [0; 12]));
-                character.len_utf8()
-            }
-        };
-        rest = &rest[length..];
-        if !begins_special(rest) {
-            return rest;
+        if !begins_special(&text.bytes()[at..]) {
+            return at;
         }
     }
 }
@@ -143,7 +159,7 @@ fn first_character(bytes: &[u8]) -> Option<char> {
 }
 
 fn begins_special(bytes: &[u8]) -> bool {
-    matches!(*bytes, [byte, next, ..] if pairs::is_special(byte, next))
+    matches!(*bytes, [first, second, ..] if Tables::get().is_special(first, second))
 }
 
 /// How many bytes at the end of `bytes` are the beginning of a UTF-8 sequence whose rest is still to come:

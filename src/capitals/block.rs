@@ -1,9 +1,9 @@
 //! Makes capitals of whole blocks of bytes in vector registers, where the capitals have the same length.
 //!
-//! ASCII letters are found by comparing. For all else, the first bytes that occur in the block are taken one
-//! after the other, of which text has few in any block, and the tables of [`super::pairs`] are looked up for
-//! all places of one at once. The change of a pair's second byte is found where the first one is: where that
-//! is a block's last byte, it is for the next block to make.
+//! ASCII letters are found by comparing. For all else, a pair of bytes at a time, the tables of
+//! [`super::pairs`] are looked up at all places at once that have the same first byte; text has few of those
+//! in any block. The change of a pair's second byte is found where the first one is: where that is a block's
+//! last byte, it is for the next block to make.
 //!
 //! All functions are `inline(always)`: only so do they become a part of the caller that is compiled for a
 //! level of vector instructions.
@@ -11,7 +11,8 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, mask8x64, u8x64};
 
-use super::pairs::{self, CONTINUATION, CONTINUATION_BITS, FIRST_LEAD, SPECIAL};
+use super::Text;
+use super::pairs::{CONTINUATION, FIRST_LEAD, FIRST_LONG_LEAD, LOW_BITS, SPECIAL, Tables};
 
 /// How many bytes are mapped at once.
 const BLOCK: usize = 64;
@@ -19,60 +20,66 @@ const BLOCK: usize = 64;
 /// How many blocks of ASCII are mapped at once, once there was one.
 const RUN: usize = 4;
 
-/// Makes capitals of `bytes` in place up to the first special pair ([`pairs::is_special`]), and says how many
-/// bytes that is.
+/// Makes capitals of the text from a place up to the first special pair ([`Tables::is_special`]), and says
+/// where that is.
 #[inline(always)]
-pub(super) fn make_capitals<S: Simd>(simd: S, bytes: &mut [u8]) -> usize {
-    let length = bytes.len();
+pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usize {
     let none = u8x64::splat(simd, 0);
-    let mut owed = none;
-    let mut rest = bytes;
-    while let Some(block) = rest.first_chunk::<BLOCK>() {
-        let text = u8x64::load_array(simd, *block);
-        let mut done = BLOCK;
-        if is_ascii(text) {
-            ascii_capitals(text).store_slice(&mut rest[..BLOCK]);
-            done += make_ascii_run_capitals(simd, &mut rest[BLOCK..]);
-            owed = none;
-        } else {
-            let next = rest[1..].first_chunk::<BLOCK>();
-            let next = next.map_or(text.slide::<1>(none), |next| u8x64::load_array(simd, *next));
-            let mapped = Mapped::of(simd, text, next, block, owed);
-            mapped.up_to_special(simd, text).store_slice(&mut rest[..BLOCK]);
-            if mapped.special != 0 {
-                return length - rest.len() + mapped.length();
-            }
-            owed = mapped.seconds;
+    let mut context = Context { seconds: none, recent: [0xc3, 0xc5] };
+    while let Some(block) = text.bytes()[at..].first_chunk::<BLOCK>() {
+        let bytes = u8x64::load_array(simd, *block);
+        if is_ascii(bytes) {
+            put(text, at, ascii_capitals(bytes));
+            at = map_ascii_runs(simd, text, at + BLOCK);
+            context.seconds = none;
+            continue;
         }
-        rest = &mut rest[done..];
+        let pairs = match text.bytes()[at..].first_chunk::<{ BLOCK + 2 }>() {
+            Some(bytes) => Pairs::within(simd, bytes),
+            None => Pairs::at_end(simd, block, &text.bytes()[at + BLOCK..]),
+        };
+        let mapped = context.map(simd, &pairs, block);
+        if mapped.has_special() {
+            return mapped.put_start(text, at, BLOCK);
+        }
+        put(text, at, mapped.capitals);
+        at += BLOCK;
     }
 
+    let rest = &text.bytes()[at..];
+    let length = rest.len();
+    if length == 0 {
+        return at;
+    }
     let mut block = [0; BLOCK];
-    block[..rest.len()].copy_from_slice(rest);
-    let text = u8x64::load_array(simd, block);
-    let mapped = Mapped::of(simd, text, text.slide::<1>(none), &block, owed);
-    let done = mapped.length().min(rest.len());
-    mapped.capitals.store_array(&mut block);
-    rest[..done].copy_from_slice(&block[..done]);
-    length - rest.len() + done
+    block[..length].copy_from_slice(rest);
+    let mapped = context.map(simd, &Pairs::at_end(simd, &block, &[]), &block);
+    mapped.put_start(text, at, length)
 }
 
-/// Makes capitals of the ASCII at the start of `bytes`, and says how many bytes that is.
+/// Makes capitals of the ASCII at a place, as far as it fills whole runs, and says where it ends.
 #[inline(always)]
-fn make_ascii_run_capitals<S: Simd>(simd: S, bytes: &mut [u8]) -> usize {
-    let mut done = 0;
-    for run in bytes.chunks_exact_mut(RUN * BLOCK) {
-        let (blocks, _) = run.as_chunks_mut::<BLOCK>();
-        let text: [u8x64<S>; RUN] = std::array::from_fn(|index| u8x64::load_array(simd, blocks[index]));
-        if !is_ascii(text[0] | text[1] | text[2] | text[3]) {
+fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usize {
+    while let Some(run) = text.bytes()[at..].first_chunk::<{ RUN * BLOCK }>() {
+        let (blocks, _) = run.as_chunks::<BLOCK>();
+        let blocks: [u8x64<S>; RUN] = std::array::from_fn(|index| u8x64::load_array(simd, blocks[index]));
+        if !is_ascii(blocks[0] | blocks[1] | blocks[2] | blocks[3]) {
             break;
         }
-        for (text, block) in text.into_iter().zip(blocks) {
-            ascii_capitals(text).store_array(block);
+        for block in blocks {
+            put(text, at, ascii_capitals(block));
+            at += BLOCK;
         }
-        done += RUN * BLOCK;
     }
-    done
+    at
+}
+
+/// Puts capitals in place of a block: they have the same length, and are taken.
+#[inline(always)]
+fn put<S: Simd>(text: &mut impl Text, at: usize, capitals: u8x64<S>) {
+    let mut block = [0; BLOCK];
+    capitals.store_array(&mut block);
+    let _ = text.put(at, BLOCK, &block);
 }
 
 #[inline(always)]
@@ -86,51 +93,116 @@ fn ascii_capitals<S: Simd>(text: u8x64<S>) -> u8x64<S> {
     is_small.select(text - 0x20, text)
 }
 
+#[inline(always)]
+fn is_continuation<S: Simd>(bytes: u8x64<S>) -> mask8x64<S> {
+    (bytes & !LOW_BITS).simd_eq(CONTINUATION)
+}
+
+/// The pairs that begin in a block: each byte, with the one that follows it.
+struct Pairs<S: Simd> {
+    first: u8x64<S>,
+    /// The low bits of the second bytes.
+    second_bits: u8x64<S>,
+    /// Where a pair begins a character, or two bytes of a longer one, and may have a change.
+    may_change: mask8x64<S>,
+}
+
+impl<S: Simd> Pairs<S> {
+    #[inline(always)]
+    fn within(simd: S, bytes: &[u8; BLOCK + 2]) -> Self {
+        let [first, second, third] = std::array::from_fn(|at| {
+            let mut block = [0; BLOCK];
+            block.copy_from_slice(&bytes[at..at + BLOCK]);
+            u8x64::load_array(simd, block)
+        });
+        let tables = Tables::get();
+        let classes = u8x64::load_array(simd, tables.classes_of_first).swizzle_dyn(first & LOW_BITS);
+        let class = u8x64::load_array(simd, tables.bit_of_class);
+        let class = class.swizzle_dyn_within_blocks(((second >> 3) & 0b110) | (second & 1));
+        let may_change = first.simd_ge(FIRST_LEAD)
+            & is_continuation(second)
+            & (first.simd_lt(FIRST_LONG_LEAD) | is_continuation(third))
+            & (classes & class).simd_ne(0);
+        Self { first, second_bits: second & LOW_BITS, may_change }
+    }
+
+    /// Those in a block with at the most one byte after it.
+    #[inline(always)]
+    fn at_end(simd: S, block: &[u8; BLOCK], following: &[u8]) -> Self {
+        let mut bytes = [0; BLOCK + 2];
+        bytes[..BLOCK].copy_from_slice(block);
+        bytes[BLOCK..BLOCK + following.len()].copy_from_slice(following);
+        Self::within(simd, &bytes)
+    }
+}
+
+/// What the blocks before tell of the next.
+struct Context<S: Simd> {
+    /// What must be added to the byte after each one of the last block.
+    seconds: u8x64<S>,
+    /// The two first bytes that had changes last. Text goes on in its script, and most have no more than two:
+    /// not to wait for what the next block has makes it a third faster.
+    recent: [u8; 2],
+}
+
+impl<S: Simd> Context<S> {
+    /// The capitals of `block`, which has `pairs`.
+    #[inline(always)]
+    fn map(&mut self, simd: S, pairs: &Pairs<S>, block: &[u8; BLOCK]) -> Mapped<S> {
+        let mut mapped = Mapped {
+            capitals: ascii_capitals(pairs.first),
+            seconds: u8x64::splat(simd, 0),
+            special: mask8x64::splat(simd, false),
+        };
+        let [last, other] = self.recent;
+        let is_done = mapped.change(simd, pairs, last) | mapped.change(simd, pairs, other);
+        let mut left = (pairs.may_change & !is_done).to_bitmask();
+        while left != 0 {
+            let first = block[left.trailing_zeros() as usize];
+            left &= !mapped.change(simd, pairs, first).to_bitmask();
+            self.recent = [first, self.recent[0]];
+        }
+        mapped.capitals += self.seconds.slide::<{ BLOCK - 1 }>(mapped.seconds);
+        self.seconds = mapped.seconds;
+        mapped
+    }
+}
+
 /// A block's capitals.
 struct Mapped<S: Simd> {
     capitals: u8x64<S>,
     /// What must be added to the byte after each one.
     seconds: u8x64<S>,
-    /// A bit for each special pair, where it begins. The capitals are right up to the first one.
-    special: u64,
+    /// Where special pairs begin. The capitals are right up to the first one.
+    special: mask8x64<S>,
 }
 
 impl<S: Simd> Mapped<S> {
-    /// The capitals of `text`, which is what `block` has; `next` is the same a byte later, and `owed` what the
-    /// block before says of the bytes after its own.
+    /// Makes the changes of the pairs with one first byte, and says where those are.
     #[inline(always)]
-    fn of(simd: S, text: u8x64<S>, next: u8x64<S>, block: &[u8; BLOCK], owed: u8x64<S>) -> Self {
-        let mut capitals = ascii_capitals(text);
-        let mut seconds = u8x64::splat(simd, 0);
-        let mut special = mask8x64::splat(simd, false);
-        let is_first = text.simd_ge(FIRST_LEAD) & (next & !CONTINUATION_BITS).simd_eq(CONTINUATION);
-        let bits = next & CONTINUATION_BITS;
-        let mut leads = is_first.to_bitmask();
-        while leads != 0 {
-            let lead = block[leads.trailing_zeros() as usize];
-            let changes = pairs::changes(lead);
-            let is_lead = text.simd_eq(lead) & is_first;
-            leads &= !is_lead.to_bitmask();
-            let first = u8x64::load_array(simd, changes.first).swizzle_dyn(bits);
-            special |= is_lead & first.simd_eq(SPECIAL);
-            capitals = is_lead.select(capitals + first, capitals);
-            seconds = is_lead.select(u8x64::load_array(simd, changes.second).swizzle_dyn(bits), seconds);
-        }
-        capitals += owed.slide::<{ BLOCK - 1 }>(seconds);
-        Self { capitals, seconds, special: special.to_bitmask() }
+    fn change(&mut self, simd: S, pairs: &Pairs<S>, first: u8) -> mask8x64<S> {
+        let changes = Tables::get().changes(first);
+        let is_here = pairs.first.simd_eq(first) & pairs.may_change;
+        let first = u8x64::load_array(simd, changes.first).swizzle_dyn(pairs.second_bits);
+        let second = u8x64::load_array(simd, changes.second).swizzle_dyn(pairs.second_bits);
+        self.special |= is_here & first.simd_eq(SPECIAL);
+        self.capitals = is_here.select(self.capitals + first, self.capitals);
+        self.seconds = is_here.select(second, self.seconds);
+        is_here
     }
 
-    /// How many bytes are before the first special pair.
     #[inline(always)]
-    fn length(&self) -> usize {
-        self.special.trailing_zeros() as usize
+    fn has_special(&self) -> bool {
+        self.special.any_true()
     }
 
-    /// The capitals, and `text` from the first special pair on.
+    /// Puts the capitals up to the first special pair, `most` at the most, and says where they end.
     #[inline(always)]
-    fn up_to_special(&self, simd: S, text: u8x64<S>) -> u8x64<S> {
-        // All bits below the lowest.
-        let before = self.special.wrapping_sub(1) & !self.special;
-        mask8x64::from_bitmask(simd, before).select(self.capitals, text)
+    fn put_start(&self, text: &mut impl Text, at: usize, most: usize) -> usize {
+        let mut block = [0; BLOCK];
+        self.capitals.store_array(&mut block);
+        let length = most.min(self.special.to_bitmask().trailing_zeros() as usize);
+        let _ = text.put(at, length, &block[..length]);
+        at + length
     }
 }

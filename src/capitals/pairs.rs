@@ -7,65 +7,114 @@ use super::encode_capitals;
 /// The lowest first byte of a character of two bytes or more.
 pub(super) const FIRST_LEAD: u8 = 0xc2;
 
+/// The lowest first byte of a character of three bytes or more.
+pub(super) const FIRST_LONG_LEAD: u8 = 0xe0;
+
 /// A continuation byte, but for the bits in which they differ.
 pub(super) const CONTINUATION: u8 = 0b1000_0000;
 
-/// What differs between continuation bytes.
-pub(super) const CONTINUATION_BITS: u8 = 0b0011_1111;
+/// What differs between continuation bytes, and between first bytes.
+pub(super) const LOW_BITS: u8 = 0b0011_1111;
 
 /// In place of a first byte's change: the pair may begin a character whose capital has another length, or
 /// whose capital is not known by its first two bytes. No first byte changes by as much.
 pub(super) const SPECIAL: u8 = 0x80;
 
-/// What must be added to the two bytes of a pair to make them a capital's, for each continuation byte that
-/// the second can be.
+/// What becomes of every pair.
+///
+/// Continuation bytes have eight classes, by what they are among the sixteen around them: in most alphabets small
+/// letters are in a row, or every other character is one. So the classes tell most pairs that have no change.
+pub(super) struct Tables {
+    /// For each first byte, by its low bits: the classes of continuation bytes with which it may have a change.
+    pub(super) classes_of_first: [u8; 64],
+    /// The bit of each class, again and again.
+    pub(super) bit_of_class: [u8; 64],
+    /// For each first byte, by its low bits.
+    changes: [Changes; 64],
+}
+
+/// What must be added to the two bytes of a pair to make them a capital's: for each second byte, by its low bits.
 pub(super) struct Changes {
     pub(super) first: [u8; 64],
     pub(super) second: [u8; 64],
 }
 
-/// The changes after a first byte, which is one of 0xC0 to 0xFF.
-#[inline(always)]
-pub(super) fn changes(lead: u8) -> &'static Changes {
-    static CHANGES: LazyLock<[Changes; 64]> =
-        LazyLock::new(|| std::array::from_fn(|index| changes_after(index.to_le_bytes()[0] | 0xc0)));
-    &CHANGES[usize::from(lead & 0b0011_1111)]
-}
+impl Tables {
+    pub(super) fn get() -> &'static Self {
+        static TABLES: LazyLock<Tables> = LazyLock::new(Tables::new);
+        &TABLES
+    }
 
-/// Whether a byte and the one after it may begin a character whose capital the tables do not know. Some of
-/// those have no capital after all.
-pub(super) fn is_special(byte: u8, next: u8) -> bool {
-    byte >= FIRST_LEAD
-        && next & !CONTINUATION_BITS == CONTINUATION
-        && changes(byte).first[usize::from(next & CONTINUATION_BITS)] == SPECIAL
-}
-
-fn changes_after(lead: u8) -> Changes {
-    let mut changes = Changes { first: [0; 64], second: [0; 64] };
-    for (bits, second) in (0x80..=0xbf).enumerate() {
-        if is_long_special(lead, second) {
-            changes.first[bits] = SPECIAL;
-        } else if let Ok(text) = str::from_utf8(&[lead, second]) {
-            for character in text.chars() {
-                match *encode_capitals(character, &mut [0; 12]) {
-                    [capital_lead, capital_second] => {
-                        changes.first[bits] = capital_lead.wrapping_sub(lead);
-                        changes.second[bits] = capital_second.wrapping_sub(second);
-                    }
-                    _ => changes.first[bits] = SPECIAL,
+    fn new() -> Self {
+        let mut tables = Self {
+            classes_of_first: [0; 64],
+            bit_of_class: std::array::from_fn(|class| 1 << (class % 8)),
+            changes: std::array::from_fn(|_| Changes { first: [0; 64], second: [0; 64] }),
+        };
+        for first in FIRST_LEAD..=u8::MAX {
+            for second in CONTINUATION..=CONTINUATION | LOW_BITS {
+                let change = change(first, second);
+                if change != (0, 0) {
+                    tables.classes_of_first[low_bits(first)] |= tables.bit_of_class[class(second)];
+                    let changes = &mut tables.changes[low_bits(first)];
+                    (changes.first[low_bits(second)], changes.second[low_bits(second)]) = change;
                 }
             }
         }
+        tables
     }
-    changes
+
+    /// The changes for a first byte.
+    #[inline(always)]
+    pub(super) fn changes(&self, first: u8) -> &Changes {
+        &self.changes[low_bits(first)]
+    }
+
+    /// Whether a byte and the one after it may begin a character whose capital the tables do not know. Some of
+    /// those have no capital after all.
+    pub(super) fn is_special(&self, first: u8, second: u8) -> bool {
+        first >= FIRST_LEAD
+            && second & !LOW_BITS == CONTINUATION
+            && self.changes(first).first[low_bits(second)] == SPECIAL
+    }
+}
+
+fn low_bits(byte: u8) -> usize {
+    usize::from(byte & LOW_BITS)
+}
+
+/// The class of a continuation byte: in which quarter it is, and whether it is odd.
+fn class(second: u8) -> usize {
+    low_bits(second) / 16 * 2 + low_bits(second) % 2
+}
+
+fn change(first: u8, second: u8) -> (u8, u8) {
+    if is_long_special(first, second) {
+        return (SPECIAL, 0);
+    }
+    let pair = [first, second];
+    let Some(character) = str::from_utf8(&pair).ok().and_then(|text| text.chars().next()) else {
+        return (0, 0);
+    };
+    match *encode_capitals(character, &mut [0; 12]) {
+        [capital_first, capital_second] => {
+            (capital_first.wrapping_sub(first), capital_second.wrapping_sub(second))
+        }
+        _ => (SPECIAL, 0),
+    }
 }
 
 /// Whether two bytes may begin a character of three bytes or four that has a capital.
-fn is_long_special(lead: u8, second: u8) -> bool {
-    match lead {
-        // U+1000 to U+1FFF, U+2140 to U+2FFF, U+A000 to U+AFFF, U+F000 to U+FFFF.
-        0xe1 | 0xea | 0xef => true,
-        0xe2 => second > 0x84,
+fn is_long_special(first: u8, second: u8) -> bool {
+    match first {
+        // Georgian and Cherokee; Cyrillic, phonetic, Latin and Greek extensions.
+        0xe1 => matches!(second, 0x83 | 0x8f | 0xb2 | 0xb5 | 0xb6 | 0xb8..=0xbf),
+        // Numerals and letters in circles; Glagolitic, Coptic, more Latin and Georgian.
+        0xe2 => matches!(second, 0x85 | 0x86 | 0x93 | 0xb0..=0xb4),
+        // More Cyrillic, Latin and Cherokee.
+        0xea => matches!(second, 0x99 | 0x9a | 0x9c..=0x9f | 0xad | 0xae),
+        // Ligatures and full width.
+        0xef => matches!(second, 0xac | 0xbd),
         // The blocks of U+10000, U+11000, U+16000 and U+1E000.
         0xf0 => matches!(second, 0x90 | 0x91 | 0x96 | 0x9e),
         _ => false,
