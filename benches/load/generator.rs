@@ -43,10 +43,32 @@ impl Poll {
         Ok(epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), flags)?)
     }
 
-    /// The connections that something happened on.
+    /// The connections that something happened on. Sleeps until then.
     fn wait(&mut self) -> io::Result<Vec<usize>> {
+        self.look(&STALL)?;
+        self.happened()
+    }
+
+    /// The same without sleeping: a server would bear the cost of waking the load, at one speed and not at
+    /// another, and which of them it is would depend on the load's speed.
+    fn spin(&mut self) -> io::Result<Vec<usize>> {
+        let start = Instant::now();
+        while start.elapsed() < STALL_DURATION {
+            self.look(&Timespec::default())?;
+            if !self.events.is_empty() {
+                break;
+            }
+        }
+        self.happened()
+    }
+
+    fn look(&mut self, limit: &Timespec) -> io::Result<()> {
         self.events.clear();
-        epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(&STALL))?;
+        epoll::wait(&self.epoll, spare_capacity(&mut self.events), Some(limit))?;
+        Ok(())
+    }
+
+    fn happened(&self) -> io::Result<Vec<usize>> {
         if self.events.is_empty() {
             return Err(io::Error::new(ErrorKind::TimedOut, "nothing came back for 2 s"));
         }
@@ -161,7 +183,7 @@ pub(crate) fn stream(
     let mut open = connections;
     let start = Instant::now();
     while open > 0 && start.elapsed() < limit {
-        for index in poll.wait()? {
+        for index in poll.spin()? {
             let client = &mut clients[index];
             while start.elapsed() < limit {
                 let mut idle = true;
