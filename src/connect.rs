@@ -25,7 +25,8 @@ mod stdio;
 mod suspend;
 
 use anyhow::{Context, Result};
-use std::io::{self, IsTerminal};
+use rustix::stdio::{stdin, stdout};
+use std::io::IsTerminal;
 use std::path::Path;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -70,7 +71,7 @@ async fn connect(options: &Options) -> Result<()> {
         stream.observe(Box::new(recording.clone()));
     }
     // The prompt sees to signals itself, and leaves the terminal as it was.
-    let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let is_interactive = stdin().is_terminal() && stdout().is_terminal();
     let mut conversation = Conversation::new(stream, address, options.timeout);
     let result = if is_interactive {
         interactive::run(&mut conversation, options, &limit).await

@@ -19,7 +19,7 @@ const LONGEST_PIECE: usize = 64 * 1024;
 /// Those of the conversation and of the standard streams, and [`Status::Mismatch`] where the server closed
 /// before all lines were sent.
 pub(super) async fn run(conversation: &mut Conversation, eol: Eol) -> Result<()> {
-    let mut lines = Lines::new(Input::open()?);
+    let mut lines = Lines::new(Input::open());
     let mut output = Output::open()?;
     let mut eol = EolWriter::new(eol);
     let mut state = State::WaitsForInput;

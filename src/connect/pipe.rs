@@ -16,9 +16,8 @@ pub(super) struct Input {
 }
 
 impl Input {
-    pub(super) fn open() -> Result<Self> {
-        let source = Source::stdin().context("could not use standard input")?;
-        Ok(Self { source, error: None })
+    pub(super) fn open() -> Self {
+        Self { source: Source::stdin(), error: None }
     }
 
     /// The next bytes; none at all at the end of the input, or where it broke off. Cancelled at any point,

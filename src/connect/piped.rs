@@ -11,7 +11,7 @@ use super::pipe::{Input, Output, Step};
 /// # Errors
 /// Those of the conversation and of the standard streams.
 pub(super) async fn run(conversation: &mut Conversation, eol: Eol) -> Result<()> {
-    let mut input = Input::open()?;
+    let mut input = Input::open();
     let mut output = Output::open()?;
     let mut eol = EolWriter::new(eol);
     loop {

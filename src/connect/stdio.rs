@@ -5,13 +5,12 @@
 //! needs no thread. (It relies on nobody else reading the same pipe at the same time.) For all else each
 //! stream has a thread that blocks. Buffers go round between it and the main flow, and are neither copied nor
 //! allocated anew. The descriptors are used as they are, without the standard library's buffers around them,
-//! and may be non-blocking: whoever shares them may have made them so.
+//! and may be non-blocking: whoever shares them may have made them so. They stay open to the end.
 
 use std::collections::VecDeque;
 use std::future::pending;
 use std::io::{self, IsTerminal};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
+use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
 use std::thread;
 
@@ -34,7 +33,7 @@ const SMALL: usize = 4096;
 /// Standard input.
 #[derive(Debug)]
 pub(super) struct Source {
-    input: Arc<OwnedFd>,
+    input: BorrowedFd<'static>,
     thread: Option<SourceThread>,
 }
 
@@ -45,13 +44,9 @@ struct SourceThread {
 }
 
 impl Source {
-    /// Opens standard input.
-    ///
-    /// # Errors
-    /// Where the descriptor cannot be duplicated.
-    pub(super) fn stdin() -> io::Result<Self> {
-        let input = Arc::new(io::stdin().as_fd().try_clone_to_owned()?);
-        Ok(Self { input, thread: None })
+    /// Standard input.
+    pub(super) fn stdin() -> Self {
+        Self { input: rustix::stdio::stdin(), thread: None }
     }
 
     /// The next bytes; none at all at the end of the input. Cancelled at any point, it loses nothing.
@@ -59,16 +54,16 @@ impl Source {
     /// # Errors
     /// Those of read(2).
     pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
-        if self.thread.is_none() && is_ready(&self.input, PollFlags::IN) {
+        if self.thread.is_none() && is_ready(self.input, PollFlags::IN) {
             let mut chunk = Vec::new();
-            read_some(&self.input, &mut chunk, SMALL)?;
+            read_some(self.input, &mut chunk, SMALL)?;
             if chunk.len() >= SMALL {
                 // There will be more, and it can be read while this is sent.
-                self.thread = Some(SourceThread::start(&self.input));
+                self.thread = Some(SourceThread::start(self.input));
             }
             return Ok(chunk);
         }
-        let thread = self.thread.get_or_insert_with(|| SourceThread::start(&self.input));
+        let thread = self.thread.get_or_insert_with(|| SourceThread::start(self.input));
         thread.chunks.recv().await.unwrap_or_else(|| Ok(Vec::new()))
     }
 
@@ -82,8 +77,7 @@ impl Source {
 }
 
 impl SourceThread {
-    fn start(input: &Arc<OwnedFd>) -> Self {
-        let input = Arc::clone(input);
+    fn start(input: BorrowedFd<'static>) -> Self {
         let (sender, chunks) = async_mpsc::channel(BUFFERS);
         let (spare, spares) = mpsc::channel();
         for _ in 0..BUFFERS {
@@ -91,7 +85,7 @@ impl SourceThread {
         }
         thread::spawn(move || {
             for mut buffer in spares {
-                let chunk = read_some(&input, &mut buffer, BUFFER).map(|()| buffer);
+                let chunk = read_some(input, &mut buffer, BUFFER).map(|()| buffer);
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
                 if sender.blocking_send(chunk).is_err() || is_last {
                     break;
@@ -103,7 +97,7 @@ impl SourceThread {
 }
 
 /// Reads once, up to `most` bytes.
-fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>, most: usize) -> io::Result<()> {
+fn read_some(input: BorrowedFd<'_>, buffer: &mut Vec<u8>, most: usize) -> io::Result<()> {
     buffer.clear();
     buffer.reserve_exact(most);
     retry(input, PollFlags::IN, || rustix::io::read(input, spare_capacity(buffer)))?;
@@ -113,7 +107,7 @@ fn read_some(input: &OwnedFd, buffer: &mut Vec<u8>, most: usize) -> io::Result<(
 /// Standard output.
 #[derive(Debug)]
 pub(super) struct Sink {
-    output: Arc<OwnedFd>,
+    output: BorrowedFd<'static>,
     /// Notices that the reader of a pipe is gone; files have none. Nothing is written through it, so that
     /// the descriptor may be a blocking one.
     reader: Option<pipe::Sender>,
@@ -138,10 +132,10 @@ impl Sink {
     /// # Errors
     /// Where the descriptor cannot be duplicated.
     pub(super) fn stdout() -> io::Result<Self> {
-        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        let output = rustix::stdio::stdout();
         Ok(Self {
-            reader: pipe::Sender::from_owned_fd_unchecked(output.try_clone()?).ok(),
-            output: Arc::new(output),
+            reader: pipe::Sender::from_owned_fd_unchecked(output.try_clone_to_owned()?).ok(),
+            output,
             thread: None,
             spare: vec![Vec::new(); BUFFERS],
             room: SMALL,
@@ -170,18 +164,18 @@ impl Sink {
             self.room = BUFFER;
         }
         if self.thread.is_none() && self.fits_at_once(&buffer) {
-            let result = write_all(&self.output, &buffer).map(|()| buffer);
+            let result = write_all(self.output, &buffer).map(|()| buffer);
             self.written_at_once.push_back(result);
             return;
         }
-        let thread = self.thread.get_or_insert_with(|| SinkThread::start(&self.output));
+        let thread = self.thread.get_or_insert_with(|| SinkThread::start(self.output));
         // A thread that is gone has left its error behind.
         let _ = thread.full.send(buffer);
     }
 
     /// Whether writing cannot block. A terminal's readiness does not say for how much.
     fn fits_at_once(&self, buffer: &[u8]) -> bool {
-        buffer.len() <= SMALL && is_ready(&self.output, PollFlags::OUT) && !self.output.is_terminal()
+        buffer.len() <= SMALL && is_ready(self.output, PollFlags::OUT) && !self.output.is_terminal()
     }
 
     /// Waits until a buffer has been written, for ever where none is being written. Cancelled at any point,
@@ -217,13 +211,12 @@ impl Sink {
 }
 
 impl SinkThread {
-    fn start(output: &Arc<OwnedFd>) -> Self {
-        let output = Arc::clone(output);
+    fn start(output: BorrowedFd<'static>) -> Self {
         let (full, chunks) = mpsc::channel::<Vec<u8>>();
         let (sender, written) = async_mpsc::unbounded_channel();
         thread::spawn(move || {
             for chunk in chunks {
-                let result = write_all(&output, &chunk).map(|()| chunk);
+                let result = write_all(output, &chunk).map(|()| chunk);
                 let is_last = result.is_err();
                 if sender.send(result).is_err() || is_last {
                     break;
@@ -249,12 +242,12 @@ async fn reader_is_gone(reader: Option<&pipe::Sender>) {
     }
 }
 
-fn is_ready(descriptor: &OwnedFd, readiness: PollFlags) -> bool {
+fn is_ready(descriptor: BorrowedFd<'_>, readiness: PollFlags) -> bool {
     let now = Timespec::default();
-    poll(&mut [PollFd::new(descriptor, readiness)], Some(&now)).is_ok_and(|ready| ready > 0)
+    poll(&mut [PollFd::new(&descriptor, readiness)], Some(&now)).is_ok_and(|ready| ready > 0)
 }
 
-fn write_all(output: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
+fn write_all(output: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     while !bytes.is_empty() {
         let written = retry(output, PollFlags::OUT, || rustix::io::write(output, bytes))?;
         bytes = &bytes[written..];
@@ -264,7 +257,7 @@ fn write_all(output: &OwnedFd, mut bytes: &[u8]) -> io::Result<()> {
 
 /// Makes a system call until it is neither interrupted nor would block.
 fn retry<T>(
-    descriptor: &OwnedFd,
+    descriptor: BorrowedFd<'_>,
     readiness: PollFlags,
     mut call: impl FnMut() -> rustix::io::Result<T>,
 ) -> io::Result<T> {
@@ -273,7 +266,7 @@ fn retry<T>(
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
                 // Interrupted or not, the call is tried again.
-                let _ = poll(&mut [PollFd::new(descriptor, readiness)], None);
+                let _ = poll(&mut [PollFd::new(&descriptor, readiness)], None);
             }
             result => return Ok(result?),
         }
