@@ -153,9 +153,9 @@ fn capitals<'a>(bytes: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
 /// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages.
 #[derive(Debug, Default)]
 struct CloseWordSearch {
-    /// The last bytes of the unfinished message so far, `kept` of them: a word may have begun in them.
+    /// The last bytes of the unfinished message so far: a word may have begun in them. Zeros before it, of which
+    /// the word has none.
     tail: [u8; CloseWordSearch::TAIL],
-    kept: usize,
 }
 
 impl CloseWordSearch {
@@ -164,17 +164,15 @@ impl CloseWordSearch {
     /// Takes the stream's next bytes, which are those of `buffer` from [`ROOM`] on, and looks through them; a
     /// close word may have begun before them.
     fn find(&mut self, buffer: &mut [u8]) -> Found {
-        let start = ROOM - self.kept;
-        buffer[start..ROOM].copy_from_slice(&self.tail[..self.kept]);
-        let bytes = &buffer[start..];
+        let bytes = &mut buffer[ROOM - Self::TAIL..];
+        bytes[..Self::TAIL].copy_from_slice(&self.tail);
         let found = scan(bytes);
-        let found = Found { close_word_end: found.close_word_end.map(|end| end - self.kept), ..found };
 
-        let last = &bytes[bytes.len().saturating_sub(Self::TAIL)..];
-        let begun = memchr::memrchr(b'\n', last).map_or(last, |line_feed| &last[line_feed + 1..]);
-        self.kept = begun.len();
-        self.tail[..self.kept].copy_from_slice(begun);
-        found
+        self.tail.copy_from_slice(&bytes[bytes.len() - Self::TAIL..]);
+        if let Some(line_feed) = memchr::memrchr(b'\n', &self.tail) {
+            self.tail[..=line_feed].fill(0);
+        }
+        Found { close_word_end: found.close_word_end.map(|end| end - Self::TAIL), ..found }
     }
 }
 

@@ -30,7 +30,7 @@ use crate::transcript::{Item, Side};
 use crate::transport::{Address, Family, Listener};
 use accept::{Acceptor, Service};
 use clients::Clients;
-use connection::Limits;
+use connection::Terms;
 use log::{Event, Log};
 pub use log::{Format, Level};
 use play::Mock;
@@ -94,8 +94,15 @@ async fn serve(options: &Options) -> Result<()> {
 
     let (stop, stopping) = watch::channel(false);
     let clients = Arc::new(Clients::new(options.max_clients));
-    let limits = Limits { message_gap: options.message_gap, idle_timeout: options.idle_timeout };
-    let service = mock.clone().map_or(Service::Capitals(limits), Service::Mock);
+    let service = match &mock {
+        Some(mock) => Service::Mock(Arc::clone(mock)),
+        None => Service::Capitals(Arc::new(Terms {
+            message_gap: options.message_gap,
+            idle_timeout: options.idle_timeout,
+            stopping: stopping.clone(),
+            log: log.clone(),
+        })),
+    };
     let acceptor = Acceptor::new(listeners, Arc::clone(&clients), service, records, log.clone(), stopping);
     let accepting = tokio::spawn(acceptor.run());
 

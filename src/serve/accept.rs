@@ -11,7 +11,7 @@ use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
 
 use super::clients::Clients;
-use super::connection::{Connection, Limits};
+use super::connection::{Connection, Terms};
 use super::log::{Event, Log};
 use super::play::Mock;
 use super::records::Records;
@@ -26,7 +26,7 @@ const STARVATION_PAUSE: Duration = Duration::from_millis(500);
 #[derive(Clone, Debug)]
 pub(super) enum Service {
     /// Capitals.
-    Capitals(Limits),
+    Capitals(Arc<Terms>),
     /// A transcript.
     Mock(Arc<Mock>),
 }
@@ -144,10 +144,9 @@ impl Acceptor {
         self.starved = false;
         let place = self.clients.enter();
         let recording = self.record(&mut stream, peer);
-        let (stopping, log) = (self.stopping.clone(), self.log.clone());
         match &self.service {
-            Service::Capitals(limits) => {
-                let mut connection = Connection::new(stream, peer, *limits, stopping, log);
+            Service::Capitals(terms) => {
+                let mut connection = Connection::new(stream, peer, Arc::clone(terms));
                 tokio::spawn(async move {
                     connection.run().await;
                     drop((connection, recording, place));
@@ -155,7 +154,7 @@ impl Acceptor {
             }
             Service::Mock(mock) => {
                 mock.begin();
-                let mock = Arc::clone(mock);
+                let (mock, stopping, log) = (Arc::clone(mock), self.stopping.clone(), self.log.clone());
                 tokio::spawn(async move {
                     mock.run(stream, peer, stopping, &log).await;
                     drop((recording, place));

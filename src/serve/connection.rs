@@ -6,8 +6,9 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io::{self, Cursor};
+use std::io::{self, BufRead, Cursor};
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -71,11 +72,13 @@ impl Input {
     }
 }
 
-/// What holds for every client.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Limits {
+/// What holds for every client. (One for all: what each has of its own is what an idle one costs.)
+#[derive(Debug)]
+pub(super) struct Terms {
     pub(super) message_gap: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
+    pub(super) stopping: watch::Receiver<bool>,
+    pub(super) log: Log,
 }
 
 /// Why a conversation ended.
@@ -96,9 +99,7 @@ enum Ending {
 pub(super) struct Connection<S> {
     stream: S,
     peer: Peer,
-    limits: Limits,
-    stopping: watch::Receiver<bool>,
-    log: Log,
+    terms: Arc<Terms>,
     messages: Messages,
     /// Replies that the client has not taken yet; nothing is read before they are gone.
     unsent: Cursor<Vec<u8>>,
@@ -109,20 +110,12 @@ pub(super) struct Connection<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(
-        stream: S,
-        peer: Peer,
-        limits: Limits,
-        stopping: watch::Receiver<bool>,
-        log: Log,
-    ) -> Self {
+    pub(super) fn new(stream: S, peer: Peer, terms: Arc<Terms>) -> Self {
         let now = Instant::now();
         Self {
             stream,
             peer,
-            limits,
-            stopping,
-            log,
+            terms,
             messages: Messages::default(),
             unsent: Cursor::default(),
             started: now,
@@ -135,7 +128,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Serves the client until the connection is closed. (By reference: by value, the task that waits here
     /// would hold the connection twice.)
     pub(super) async fn run(&mut self) {
-        self.log.tell(&Event::Connected { client: self.peer });
+        self.terms.log.tell(&Event::Connected { client: self.peer });
         let ending = self.converse().await;
         let reason = match &ending {
             Ok(Ending::ClientEnd) => "closed by the client".into(),
@@ -148,7 +141,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             Ok(ending) => self.close(&ending).await.is_ok(),
             Err(_) => false,
         };
-        self.log.tell(&Event::Disconnected {
+        self.terms.log.tell(&Event::Disconnected {
             client: self.peer,
             reason,
             in_order,
@@ -161,29 +154,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
 
     /// Answers messages until there is a reason to end.
     async fn converse(&mut self) -> io::Result<Ending> {
-        let mut stopping = self.stopping.clone();
+        let mut stopping = self.terms.stopping.clone();
         // Waited for once and not anew for each message: to begin and to end it takes a lock.
         let mut stop = pin!(stopping.changed());
         // Asked first, since a client that never pauses would keep the stop from being waited for.
-        while self.stopping.has_changed().is_ok_and(|is_stopping| !is_stopping) {
-            // The gap is timed only while a message is pending, so those who send lines never pay for it.
-            let gap = self.limits.message_gap.filter(|_| self.messages.is_pending());
-            let gap_ends = gap.map(|gap| self.last_heard + gap);
-            // One that has replies to take is not heard at all, and may have sent more.
-            let idle_timeout = self.limits.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
-            let idle_ends = idle_timeout.map(|limit| self.last_heard + limit);
-            // One timer for both: each is a part of what an idle client costs.
-            let first_end = gap_ends.into_iter().chain(idle_ends).min();
+        while self.terms.stopping.has_changed().is_ok_and(|is_stopping| !is_stopping) {
+            let (first_end, is_gap) = self.first_end();
             tokio::select! {
                 biased;
-                ending = self.exchange() => {
+                ending = poll_fn(|cx| self.poll_exchange(cx)) => {
                     if let Some(ending) = ending? {
                         return Ok(ending);
                     }
                 }
                 _ = &mut stop => break,
                 () = at(first_end) => {
-                    if first_end != gap_ends {
+                    if !is_gap {
                         self.messages.finish(self.unsent.get_mut());
                         return Ok(Ending::Idle);
                     }
@@ -194,21 +180,34 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.drain().await
     }
 
+    /// When the client will have been silent for too long, and whether only for an unfinished message. (One time
+    /// for both: each timer is a part of what an idle client costs.)
+    fn first_end(&self) -> (Option<Instant>, bool) {
+        // The gap is timed only while a message is pending, so those who send lines never pay for it.
+        let gap = self.terms.message_gap.filter(|_| self.messages.is_pending());
+        let gap_ends = gap.map(|gap| self.last_heard + gap);
+        // One that has replies to take is not heard at all, and may have sent more.
+        let idle_timeout = self.terms.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
+        let idle_ends = idle_timeout.map(|limit| self.last_heard + limit);
+        let first_end = gap_ends.into_iter().chain(idle_ends).min();
+        (first_end, first_end == gap_ends)
+    }
+
     /// Answers what has come of an unfinished message.
     fn pause(&mut self) {
         let unsent = self.unsent.get_mut();
         let before = unsent.len();
         self.messages.pause(unsent);
         let bytes = unsent.len() - before;
-        self.log.tell(&Event::Paused { client: self.peer, bytes });
+        self.terms.log.tell(&Event::Paused { client: self.peer, bytes });
     }
 
     /// Answers what the client sent before the server was told to stop.
     async fn drain(&mut self) -> io::Result<Ending> {
         let end = self.received + DRAIN_BYTES;
         while self.received < end {
-            self.send_unsent().await?;
-            match timeout(DRAIN_QUIET, poll_fn(|cx| self.poll_answer(cx))).await {
+            poll_fn(|cx| self.poll_send_unsent(cx)).await?;
+            match Box::pin(timeout(DRAIN_QUIET, poll_fn(|cx| self.poll_answer(cx)))).await {
                 Ok(Ok(None)) => {}
                 Ok(ending) => return Ok(ending?.unwrap_or(Ending::Stopped)),
                 Err(_) => {
@@ -220,22 +219,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Ending::Stopped)
     }
 
-    /// Sends what is unsent, then reads once and answers. Cancelled at any point, it loses nothing.
-    async fn exchange(&mut self) -> io::Result<Option<Ending>> {
-        self.send_unsent().await?;
-        poll_fn(|cx| self.poll_answer(cx)).await
+    /// Sends what is unsent, then reads once and answers.
+    fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
+        ready!(self.poll_send_unsent(cx))?;
+        self.poll_answer(cx)
     }
 
-    async fn send_unsent(&mut self) -> io::Result<()> {
-        while self.unsent.position() < self.unsent.get_ref().len() as u64 {
-            self.sent += self.stream.write_buf(&mut self.unsent).await? as u64;
+    fn poll_send_unsent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.unsent.get_ref().is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, self.unsent.fill_buf()?))?;
+            self.unsent.consume(written);
+            self.sent += written as u64;
             // A client that takes replies is there.
             self.last_heard = Instant::now();
+            if self.unsent.fill_buf()?.is_empty() {
+                self.unsent = Cursor::default();
+            }
         }
-        if !self.unsent.get_ref().is_empty() {
-            self.unsent = Cursor::default();
-        }
-        Ok(())
+        Poll::Ready(Ok(()))
     }
 
     /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
@@ -259,7 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 }
             };
             // The clock is read only for those who are timed.
-            if self.limits.idle_timeout.is_some() || self.messages.is_pending() {
+            if self.terms.idle_timeout.is_some() || self.messages.is_pending() {
                 self.last_heard = Instant::now();
             }
             self.send_or_keep(cx, replies)?;
@@ -283,11 +284,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Ends the connection so that the client can read every reply: sends the rest, ends this side, and
     /// discards what the client still sends until it ends its own.
     async fn close(&mut self, ending: &Ending) -> io::Result<()> {
-        self.send_unsent().await?;
+        poll_fn(|cx| self.poll_send_unsent(cx)).await?;
         self.stream.shutdown().await?;
         match ending {
             Ending::ClientEnd => Ok(()),
-            _ => timeout(LINGER_TIME, self.linger()).await?,
+            _ => Box::pin(timeout(LINGER_TIME, self.linger())).await?,
         }
     }
 
