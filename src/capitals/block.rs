@@ -12,7 +12,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, mask8x64, u8x64};
 
 use super::Text;
-use super::pairs::{CONTINUATION, FIRST_LEAD, FIRST_LONG_LEAD, LOW_BITS, SPECIAL, Tables};
+use super::pairs::{CONTINUATION, FIRST_LEAD, LAST_SHORT_LEAD, LOW_BITS, SPECIAL, Tables};
 
 /// How many bytes are mapped at once.
 const BLOCK: usize = 64;
@@ -93,11 +93,6 @@ fn ascii_capitals<S: Simd>(text: u8x64<S>) -> u8x64<S> {
     is_small.select(text - 0x20, text)
 }
 
-#[inline(always)]
-fn is_continuation<S: Simd>(bytes: u8x64<S>) -> mask8x64<S> {
-    (bytes & !LOW_BITS).simd_eq(CONTINUATION)
-}
-
 /// The pairs that begin in a block: each byte, with the one that follows it.
 struct Pairs<S: Simd> {
     first: u8x64<S>,
@@ -119,10 +114,12 @@ impl<S: Simd> Pairs<S> {
         let classes = u8x64::load_array(simd, tables.classes_of_first).swizzle_dyn(first & LOW_BITS);
         let class = u8x64::load_array(simd, tables.bit_of_class);
         let class = class.swizzle_dyn_within_blocks(((second >> 3) & 0b110) | (second & 1));
-        let may_change = first.simd_ge(FIRST_LEAD)
-            & is_continuation(second)
-            & (first.simd_lt(FIRST_LONG_LEAD) | is_continuation(third))
-            & (classes & class).simd_ne(0);
+        // Each is 0 where the byte is what it must be. (Comparing each would take longer, one after the other.)
+        let first_fault = u8x64::splat(simd, FIRST_LEAD).saturating_sub(first);
+        let second_fault = (second ^ CONTINUATION).saturating_sub(LOW_BITS);
+        let third_fault =
+            (third ^ CONTINUATION).saturating_sub(LOW_BITS).min(first.saturating_sub(LAST_SHORT_LEAD));
+        let may_change = (first_fault | second_fault | third_fault).simd_eq(0) & (classes & class).simd_ne(0);
         Self { first, second_bits: second & LOW_BITS, may_change }
     }
 
@@ -133,6 +130,17 @@ impl<S: Simd> Pairs<S> {
         bytes[..BLOCK].copy_from_slice(block);
         bytes[BLOCK..BLOCK + following.len()].copy_from_slice(following);
         Self::within(simd, &bytes)
+    }
+
+    /// What must be added to the pairs with one first byte, and where those are.
+    #[inline(always)]
+    fn additions(&self, simd: S, first: u8) -> (Additions<S>, mask8x64<S>) {
+        let none = u8x64::splat(simd, 0);
+        let table = Tables::get().changes(first);
+        let is_here = self.first.simd_eq(first) & self.may_change;
+        let firsts = u8x64::load_array(simd, table.first).swizzle_dyn(self.second_bits);
+        let seconds = u8x64::load_array(simd, table.second).swizzle_dyn(self.second_bits);
+        (Additions { firsts: is_here.select(firsts, none), seconds: is_here.select(seconds, none) }, is_here)
     }
 }
 
@@ -149,48 +157,50 @@ impl<S: Simd> Context<S> {
     /// The capitals of `block`, which has `pairs`.
     #[inline(always)]
     fn map(&mut self, simd: S, pairs: &Pairs<S>, block: &[u8; BLOCK]) -> Mapped<S> {
-        let mut mapped = Mapped {
-            capitals: ascii_capitals(pairs.first),
-            seconds: u8x64::splat(simd, 0),
-            special: mask8x64::splat(simd, false),
-        };
         let [last, other] = self.recent;
-        let is_done = mapped.change(simd, pairs, last) | mapped.change(simd, pairs, other);
-        let mut left = (pairs.may_change & !is_done).to_bitmask();
+        let (of_last, is_last) = pairs.additions(simd, last);
+        let (of_other, is_other) = pairs.additions(simd, other);
+        let mut additions = of_last.and(of_other);
+        let mut left = (pairs.may_change & !(is_last | is_other)).to_bitmask();
         while left != 0 {
             let first = block[left.trailing_zeros() as usize];
-            left &= !mapped.change(simd, pairs, first).to_bitmask();
+            let (of_first, is_first) = pairs.additions(simd, first);
+            additions = additions.and(of_first);
+            left &= !is_first.to_bitmask();
             self.recent = [first, self.recent[0]];
         }
-        mapped.capitals += self.seconds.slide::<{ BLOCK - 1 }>(mapped.seconds);
-        self.seconds = mapped.seconds;
-        mapped
+        let seconds = self.seconds.slide::<{ BLOCK - 1 }>(additions.seconds);
+        self.seconds = additions.seconds;
+        Mapped {
+            capitals: ascii_capitals(pairs.first) + additions.firsts + seconds,
+            special: additions.firsts.simd_eq(SPECIAL),
+        }
+    }
+}
+
+/// What must be added to the bytes of pairs, where the first ones are; 0 elsewhere.
+#[derive(Clone, Copy)]
+struct Additions<S: Simd> {
+    firsts: u8x64<S>,
+    seconds: u8x64<S>,
+}
+
+impl<S: Simd> Additions<S> {
+    /// These, and those of other pairs.
+    #[inline(always)]
+    fn and(self, others: Self) -> Self {
+        Self { firsts: self.firsts | others.firsts, seconds: self.seconds | others.seconds }
     }
 }
 
 /// A block's capitals.
 struct Mapped<S: Simd> {
     capitals: u8x64<S>,
-    /// What must be added to the byte after each one.
-    seconds: u8x64<S>,
     /// Where special pairs begin. The capitals are right up to the first one.
     special: mask8x64<S>,
 }
 
 impl<S: Simd> Mapped<S> {
-    /// Makes the changes of the pairs with one first byte, and says where those are.
-    #[inline(always)]
-    fn change(&mut self, simd: S, pairs: &Pairs<S>, first: u8) -> mask8x64<S> {
-        let changes = Tables::get().changes(first);
-        let is_here = pairs.first.simd_eq(first) & pairs.may_change;
-        let first = u8x64::load_array(simd, changes.first).swizzle_dyn(pairs.second_bits);
-        let second = u8x64::load_array(simd, changes.second).swizzle_dyn(pairs.second_bits);
-        self.special |= is_here & first.simd_eq(SPECIAL);
-        self.capitals = is_here.select(self.capitals + first, self.capitals);
-        self.seconds = is_here.select(second, self.seconds);
-        is_here
-    }
-
     #[inline(always)]
     fn has_special(&self) -> bool {
         self.special.any_true()

@@ -7,8 +7,8 @@ use super::encode_capitals;
 /// The lowest first byte of a character of two bytes or more.
 pub(super) const FIRST_LEAD: u8 = 0xc2;
 
-/// The lowest first byte of a character of three bytes or more.
-pub(super) const FIRST_LONG_LEAD: u8 = 0xe0;
+/// The highest first byte of a character of two bytes.
+pub(super) const LAST_SHORT_LEAD: u8 = 0xdf;
 
 /// A continuation byte, but for the bits in which they differ.
 pub(super) const CONTINUATION: u8 = 0b1000_0000;
