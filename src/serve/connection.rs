@@ -312,3 +312,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn input_is_read_to_the_middle_of_a_page() {
+        let mut input = Input::new();
+        assert_eq!(input.bytes()[ROOM..].len(), READ_BUFFER);
+        assert_eq!(input.bytes()[ROOM..].as_ptr().addr() % ALIAS, ALIAS / 2);
+    }
+}
