@@ -53,6 +53,12 @@ pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
     }
     let mut block = [0; BLOCK];
     block[..length].copy_from_slice(rest);
+    let bytes = u8x64::load_array(simd, block);
+    if is_ascii(bytes) {
+        ascii_capitals(bytes).store_array(&mut block);
+        let _ = text.put(at, length, &block[..length]);
+        return at + length;
+    }
     let mapped = context.map(simd, &Pairs::at_end(simd, &block, &[]), &block);
     mapped.put_start(text, at, length)
 }
