@@ -17,9 +17,11 @@
 
 mod block;
 mod pairs;
+mod text;
 
 use fearless_simd::{Level, Simd, dispatch};
 use pairs::Tables;
+use text::{Appended, InPlace, Text};
 
 /// How many bytes a UTF-8 sequence can have after its first.
 pub const MAX_CONTINUATION: usize = 3;
@@ -48,59 +50,6 @@ fn append_capitals_at(level: Level, bytes: &[u8], out: &mut Vec<u8>) {
 /// [`make_capitals`], with the vector instructions of a level.
 fn make_capitals_at(level: Level, bytes: &mut [u8]) -> usize {
     dispatch!(level, simd => map(simd, &mut InPlace(bytes)))
-}
-
-/// Text whose capitals are made from its start to its end.
-trait Text {
-    fn bytes(&self) -> &[u8];
-
-    /// Puts capitals in place of so many bytes, where that can be done.
-    ///
-    /// # Errors
-    /// Where it cannot.
-    fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength>;
-}
-
-/// Capitals have another length than their letters.
-#[derive(Debug)]
-struct OtherLength;
-
-/// Text whose capitals go where it is, as long as they have the same length.
-struct InPlace<'a>(&'a mut [u8]);
-
-impl Text for InPlace<'_> {
-    #[inline(always)]
-    fn bytes(&self) -> &[u8] {
-        self.0
-    }
-
-    #[inline(always)]
-    fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength> {
-        if capitals.len() != length {
-            return Err(OtherLength);
-        }
-        self.0[at..at + length].copy_from_slice(capitals);
-        Ok(())
-    }
-}
-
-/// Text whose capitals are appended to others.
-struct Appended<'a> {
-    bytes: &'a [u8],
-    out: &'a mut Vec<u8>,
-}
-
-impl Text for Appended<'_> {
-    #[inline(always)]
-    fn bytes(&self) -> &[u8] {
-        self.bytes
-    }
-
-    #[inline(always)]
-    fn put(&mut self, _at: usize, _length: usize, capitals: &[u8]) -> Result<(), OtherLength> {
-        self.out.extend_from_slice(capitals);
-        Ok(())
-    }
 }
 
 /// Makes capitals of all text, or up to those that it does not take, and says where they are.

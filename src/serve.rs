@@ -10,6 +10,7 @@ mod connection;
 mod log;
 mod play;
 mod records;
+mod scratch;
 
 use std::future::pending;
 use std::num::NonZeroUsize;

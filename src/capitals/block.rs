@@ -11,8 +11,8 @@
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, mask8x64, u8x64};
 
-use super::Text;
 use super::pairs::{CONTINUATION, FIRST_LEAD, LAST_SHORT_LEAD, LOW_BITS, SPECIAL, Tables};
+use super::text::Text;
 
 /// How many bytes are mapped at once.
 const BLOCK: usize = 64;

@@ -4,7 +4,6 @@
 //! never reads holds the replies to one read and no more. And the large buffers are one pair for all: a
 //! connection borrows them while it is polled, so one that is idle owns none.
 
-use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, BufRead, Cursor};
 use std::pin::{Pin, pin};
@@ -17,12 +16,10 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::log::{Event, Log};
+use super::scratch;
 use crate::deadline::at;
 use crate::message::{Messages, ROOM, Verdict};
 use crate::transport::Peer;
-
-/// How much one read takes at the most. Larger buffers gain nothing more in bulk, and fall out of the cache.
-const READ_BUFFER: usize = 512 * 1024;
 
 /// How long, and for how many bytes, the server goes on reading after it has ended its own side. A close
 /// with unread input makes TCP send a reset (RFC 2525, section 2.17), which can destroy replies that the
@@ -34,43 +31,6 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 /// more than so many bytes: those that follow cannot have been received before.
 const DRAIN_QUIET: Duration = Duration::from_millis(10);
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
-
-/// Processors take a load for one that depends on an earlier store where the addresses have these low bits in
-/// common, and wait ("4K aliasing" in Intel's optimization manual; AMD's do the same).
-const ALIAS: usize = 4096;
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> =
-        RefCell::new(Scratch { input: Input::new(), spare: Vec::new() });
-}
-
-/// The buffers that a connection borrows while it is polled.
-struct Scratch {
-    input: Input,
-    /// The replies that cannot be made where the input is.
-    spare: Vec<u8>,
-}
-
-/// What is read, behind [`ROOM`], and becomes the replies.
-struct Input {
-    memory: Vec<u8>,
-    start: usize,
-}
-
-impl Input {
-    /// Input that is read to the middle of a page. The kernel fills its own pages from their start: would this
-    /// begin at nearly the same place in a page, as large allocations do, copies to and from it would take up
-    /// to a third longer.
-    fn new() -> Self {
-        let memory = vec![0; ROOM + READ_BUFFER + ALIAS];
-        let to_page = memory[ROOM..].as_ptr().align_offset(ALIAS);
-        Self { memory, start: (to_page + ALIAS / 2) % ALIAS }
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..self.start + ROOM + READ_BUFFER]
-    }
-}
 
 /// What holds for every client. (One for all: what each has of its own is what an idle one costs.)
 #[derive(Debug)]
@@ -242,8 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
     /// take becomes the connection's own.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
-        SCRATCH.with_borrow_mut(|Scratch { input, spare }| {
-            let input = input.bytes();
+        scratch::with(|input, spare| {
             let mut buffer = ReadBuf::new(&mut input[ROOM..]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let length = buffer.filled().len();
@@ -304,23 +263,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        SCRATCH.with_borrow_mut(|Scratch { input, .. }| {
-            let mut input = ReadBuf::new(input.bytes());
+        scratch::with(|input, _| {
+            let mut input = ReadBuf::new(input);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
             self.received += input.filled().len() as u64;
             Poll::Ready(Ok(input.filled().len()))
         })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn input_is_read_to_the_middle_of_a_page() {
-        let mut input = Input::new();
-        assert_eq!(input.bytes()[ROOM..].len(), READ_BUFFER);
-        assert_eq!(input.bytes()[ROOM..].as_ptr().addr() % ALIAS, ALIAS / 2);
     }
 }
