@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* BUFFER and BACKLOG are capchat's own (src/serve/scratch.rs, src/transport/listen.rs). */
 enum { BUFFER = 512 * 1024, BACKLOG = 4096, EVENTS = 1024 };
 
 struct client {

@@ -24,14 +24,12 @@ const RUN: usize = 4;
 /// where that is.
 #[inline(always)]
 pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usize {
-    let none = u8x64::splat(simd, 0);
-    let mut context = Context { seconds: none, recent: [0xc3, 0xc5] };
+    let mut context = Context { seconds: u8x64::splat(simd, 0), recent: [0xc3, 0xc5] };
     while let Some(block) = text.bytes()[at..].first_chunk::<BLOCK>() {
         let bytes = u8x64::load_array(simd, *block);
         if is_ascii(bytes) {
-            put(text, at, ascii_capitals(bytes));
-            at = map_ascii_runs(simd, text, at + BLOCK);
-            context.seconds = none;
+            at = put(text, at, ascii_capitals(bytes), BLOCK);
+            at = map_ascii_runs(simd, text, at);
             continue;
         }
         let pairs = match text.bytes()[at..].first_chunk::<{ BLOCK + 2 }>() {
@@ -39,11 +37,10 @@ pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
             None => Pairs::at_end(simd, block, &text.bytes()[at + BLOCK..]),
         };
         let mapped = context.map(simd, &pairs, block);
-        if mapped.has_special() {
+        if mapped.special.any_true() {
             return mapped.put_start(text, at, BLOCK);
         }
-        put(text, at, mapped.capitals);
-        at += BLOCK;
+        at = put(text, at, mapped.capitals, BLOCK);
     }
 
     let rest = &text.bytes()[at..];
@@ -55,9 +52,7 @@ pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
     block[..length].copy_from_slice(rest);
     let bytes = u8x64::load_array(simd, block);
     if is_ascii(bytes) {
-        ascii_capitals(bytes).store_array(&mut block);
-        let _ = text.put(at, length, &block[..length]);
-        return at + length;
+        return put(text, at, ascii_capitals(bytes), length);
     }
     let mapped = context.map(simd, &Pairs::at_end(simd, &block, &[]), &block);
     mapped.put_start(text, at, length)
@@ -73,19 +68,20 @@ fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
             break;
         }
         for block in blocks {
-            put(text, at, ascii_capitals(block));
-            at += BLOCK;
+            at = put(text, at, ascii_capitals(block), BLOCK);
         }
     }
     at
 }
 
-/// Puts capitals in place of a block: they have the same length, and are taken.
+/// Puts the first capitals of a block, so many, and says where they end. (They have the same length as their
+/// letters, and are taken.)
 #[inline(always)]
-fn put<S: Simd>(text: &mut impl Text, at: usize, capitals: u8x64<S>) {
+fn put<S: Simd>(text: &mut impl Text, at: usize, capitals: u8x64<S>, length: usize) -> usize {
     let mut block = [0; BLOCK];
     capitals.store_array(&mut block);
-    let _ = text.put(at, BLOCK, &block);
+    let _ = text.put(at, length, &block[..length]);
+    at + length
 }
 
 #[inline(always)]
@@ -120,7 +116,8 @@ impl<S: Simd> Pairs<S> {
         let classes = u8x64::load_array(simd, tables.classes_of_first).swizzle_dyn(first & LOW_BITS);
         let class = u8x64::load_array(simd, tables.bit_of_class);
         let class = class.swizzle_dyn_within_blocks(((second >> 3) & 0b110) | (second & 1));
-        // Each is 0 where the byte is what it must be. (Comparing each would take longer, one after the other.)
+        // Each is 0 where the byte is what it must be. (Comparing each would take longer, one after the other. The
+        // third could be left out, but bytes that are no text would be special four times as often.)
         let first_fault = u8x64::splat(simd, FIRST_LEAD).saturating_sub(first);
         let second_fault = (second ^ CONTINUATION).saturating_sub(LOW_BITS);
         let third_fault =
@@ -152,7 +149,8 @@ impl<S: Simd> Pairs<S> {
 
 /// What the blocks before tell of the next.
 struct Context<S: Simd> {
-    /// What must be added to the byte after each one of the last block.
+    /// What must be added to the byte after each one of the last block that was not ASCII. For a byte of ASCII,
+    /// which is no pair's second, that is nothing.
     seconds: u8x64<S>,
     /// The two first bytes that had changes last. Text goes on in its script, and most have no more than two:
     /// not to wait for what the next block has makes it a third faster.
@@ -207,18 +205,9 @@ struct Mapped<S: Simd> {
 }
 
 impl<S: Simd> Mapped<S> {
-    #[inline(always)]
-    fn has_special(&self) -> bool {
-        self.special.any_true()
-    }
-
     /// Puts the capitals up to the first special pair, `most` at the most, and says where they end.
     #[inline(always)]
     fn put_start(&self, text: &mut impl Text, at: usize, most: usize) -> usize {
-        let mut block = [0; BLOCK];
-        self.capitals.store_array(&mut block);
-        let length = most.min(self.special.to_bitmask().trailing_zeros() as usize);
-        let _ = text.put(at, length, &block[..length]);
-        at + length
+        put(text, at, self.capitals, most.min(self.special.to_bitmask().trailing_zeros() as usize))
     }
 }
