@@ -18,7 +18,7 @@ mod verdict;
 mod writer;
 
 pub use diff::{Diff, DiffLine};
-pub use format::{Entry, Eol, Item, Pattern, Side, Transcript};
+pub use format::{Entry, Item, LineEnding, Pattern, Side, Transcript};
 pub use player::{Player, Turn};
 pub use reader::{ParseError, check_playable, read};
 pub use recorder::Recorder;

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::format::{Eol, Item, Side, Transcript};
+use super::format::{Item, LineEnding, Side, Transcript};
 use super::stream::End;
 use super::verdict::{Divergence, Headline};
 use super::writer::{duration, literals, notation};
@@ -131,10 +131,10 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
     let mut notes = Vec::new();
     let is_cr_lf = received.ends_with(b"\r\n");
     match transcript.eol {
-        Eol::Crlf if received.ends_with(b"\n") && !is_cr_lf => {
+        LineEnding::Crlf if received.ends_with(b"\n") && !is_cr_lf => {
             notes.push("the received line ends in LF; %eol is crlf".to_owned());
         }
-        Eol::Lf if is_cr_lf => notes.push("the received line ends in CR LF; %eol is lf".to_owned()),
+        LineEnding::Lf if is_cr_lf => notes.push("the received line ends in CR LF; %eol is lf".to_owned()),
         _ => {}
     }
     match item {

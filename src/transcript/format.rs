@@ -49,7 +49,7 @@ impl fmt::Display for Side {
 
 /// How the literal lines of a transcript end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Eol {
+pub enum LineEnding {
     /// With a line feed.
     #[default]
     Lf,
@@ -57,7 +57,7 @@ pub enum Eol {
     Crlf,
 }
 
-impl Eol {
+impl LineEnding {
     /// The bytes at the end of a line.
     #[must_use]
     pub fn bytes(self) -> &'static [u8] {
@@ -165,7 +165,7 @@ pub struct Transcript {
     /// The file that it was read from.
     pub path: PathBuf,
     /// How its literal lines end.
-    pub eol: Eol,
+    pub eol: LineEnding,
     /// How long an awaited item may take.
     pub timeout: Duration,
     /// Its items, in order.

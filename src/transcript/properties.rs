@@ -220,7 +220,7 @@ fn parse(text: &str) -> Transcript {
     read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
 }
 
-fn text_of(items: &[Item], eol: Eol, decoration: &[u8]) -> String {
+fn text_of(items: &[Item], eol: LineEnding, decoration: &[u8]) -> String {
     let mut text = format!("# generated\n%eol {}\n", eol.name());
     for (index, item) in items.iter().enumerate() {
         text += match decoration.get(index) {
@@ -235,8 +235,8 @@ fn text_of(items: &[Item], eol: Eol, decoration: &[u8]) -> String {
     text
 }
 
-fn any_eol() -> impl Strategy<Value = Eol> {
-    prop_oneof![Just(Eol::Lf), Just(Eol::Crlf)]
+fn any_eol() -> impl Strategy<Value = LineEnding> {
+    prop_oneof![Just(LineEnding::Lf), Just(LineEnding::Crlf)]
 }
 
 fn any_delivery() -> impl Strategy<Value = Delivery> {
@@ -248,7 +248,7 @@ fn any_delivery() -> impl Strategy<Value = Delivery> {
 }
 
 /// What one item says: lines, prompts, lines that end otherwise, many lines, nothing, any bytes.
-fn any_bytes(eol: Eol) -> impl Strategy<Value = Vec<u8>> {
+fn any_bytes(eol: LineEnding) -> impl Strategy<Value = Vec<u8>> {
     let line = move |text: String| [text.as_bytes(), eol.bytes()].concat();
     prop_oneof![
         6 => "[ab ]{0,3}".prop_map(line),
@@ -260,7 +260,7 @@ fn any_bytes(eol: Eol) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn any_item(eol: Eol) -> impl Strategy<Value = Item> {
+fn any_item(eol: LineEnding) -> impl Strategy<Value = Item> {
     prop_oneof![
         5 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Client, bytes)),
         6 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Server, bytes)),
@@ -292,13 +292,13 @@ fn in_order(items: Vec<Item>) -> Vec<Item> {
 
 #[derive(Clone, Debug)]
 struct Case {
-    eol: Eol,
+    eol: LineEnding,
     items: Vec<Item>,
     text: String,
 }
 
 impl Case {
-    fn new(eol: Eol, items: Vec<Item>, decoration: &[u8]) -> Self {
+    fn new(eol: LineEnding, items: Vec<Item>, decoration: &[u8]) -> Self {
         let items = in_order(items);
         Self { eol, text: text_of(&items, eol, decoration), items }
     }
@@ -447,7 +447,7 @@ fn any_conversation() -> impl Strategy<Value = (Case, Case)> {
     })
 }
 
-fn check_literal(bytes: &[u8], side: Side, eol: Eol) -> Result<(), TestCaseError> {
+fn check_literal(bytes: &[u8], side: Side, eol: LineEnding) -> Result<(), TestCaseError> {
     // As one item, and as the recorder cuts it.
     let one = notation(&Item::Literal(side, bytes.to_vec()), eol);
     for lines in [vec![one], literals(side, bytes, eol)] {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::format::{DEFAULT_TIMEOUT, Entry, Eol, Item, Pattern, Side, Transcript};
+use super::format::{DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript};
 use crate::duration;
 use crate::printable::printable;
 
@@ -86,7 +86,7 @@ pub fn check_playable(transcript: &Transcript, own: Side) -> Result<(), ParseErr
 
 #[derive(Default)]
 struct Reader {
-    eol: Option<Eol>,
+    eol: Option<LineEnding>,
     timeout: Option<std::time::Duration>,
     entries: Vec<Entry>,
     /// The lines on which each side ended.
@@ -130,8 +130,8 @@ impl Reader {
         let is_new = match name {
             "%eol" => {
                 let eol = match value {
-                    "lf" => Eol::Lf,
-                    "crlf" => Eol::Crlf,
+                    "lf" => LineEnding::Lf,
+                    "crlf" => LineEnding::Crlf,
                     _ => return Err(format!("found {}; expected '%eol lf' or '%eol crlf'", quote(line))),
                 };
                 self.eol.replace(eol).is_none()
@@ -171,7 +171,7 @@ impl Reader {
     }
 }
 
-fn item(line: &str, eol: Eol) -> Result<Item, String> {
+fn item(line: &str, eol: LineEnding) -> Result<Item, String> {
     let mut characters = line.chars();
     let side = match characters.next() {
         Some('C') => Side::Client,
@@ -236,7 +236,7 @@ fn keyword(side: Side, rest: &str) -> Option<Result<Item, String>> {
     }
 }
 
-fn unescape(text: &str, eol: Eol) -> Result<Vec<u8>, String> {
+fn unescape(text: &str, eol: LineEnding) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::with_capacity(text.len() + 2);
     let mut rest = text;
     while let Some(at) = rest.find('\\') {
@@ -306,7 +306,7 @@ mod tests {
         let text = "\u{feff}# a comment\n%eol crlf\n%timeout 10s\n\n  C: hello \r\n\tS:  two\nC:\nS\\ a\\\\\\r\\n\\t\\x00\\xFf\n\
                     C\\ half \\\nS~ 2\\d+ .*\nS ...\nC WAIT 200ms\nS WAIT 1s\nS QUIET 1.5s\nC EOF\nS EOF";
         let transcript = parse(text).unwrap();
-        assert_eq!((transcript.eol, transcript.timeout), (Eol::Crlf, Duration::from_secs(10)));
+        assert_eq!((transcript.eol, transcript.timeout), (LineEnding::Crlf, Duration::from_secs(10)));
         let lines: Vec<usize> = transcript.entries.iter().map(|entry| entry.line).collect();
         assert_eq!(lines, (5..=16).collect::<Vec<_>>());
         assert_eq!(

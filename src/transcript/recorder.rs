@@ -1,13 +1,13 @@
 //! Writes a conversation down while it goes on, as text to be appended to a file.
 
-use super::format::{Eol, Item, Side};
+use super::format::{Item, LineEnding, Side};
 use super::writer::{LONGEST_PIECE, literals, notation};
 
 /// Records one conversation. What each call gives is the text that is certain by then.
 #[derive(Debug, Default)]
 pub struct Recorder {
     /// Follows the first complete line; until then, items are held back.
-    eol: Option<Eol>,
+    eol: Option<LineEnding>,
     held: Vec<Item>,
     has_begun: bool,
     /// The beginning of a line.
@@ -79,7 +79,7 @@ impl Recorder {
         if !self.is_over || self.eol.is_some() {
             return String::new();
         }
-        self.eol = Some(Eol::Lf);
+        self.eol = Some(LineEnding::Lf);
         self.write_held()
     }
 
@@ -92,7 +92,7 @@ impl Recorder {
     fn learn_eol(&mut self, said: &[u8]) {
         if self.eol.is_none() {
             let line = said.split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default();
-            self.eol = Some(if line.ends_with(b"\r\n") { Eol::Crlf } else { Eol::Lf });
+            self.eol = Some(if line.ends_with(b"\r\n") { LineEnding::Crlf } else { LineEnding::Lf });
         }
     }
 
@@ -107,7 +107,7 @@ impl Recorder {
         // Nothing is held back from the moment when the end of line is known: so this is the beginning.
         if !self.has_begun {
             self.has_begun = true;
-            if eol == Eol::Crlf {
+            if eol == LineEnding::Crlf {
                 text.push_str("%eol crlf\n");
             }
         }

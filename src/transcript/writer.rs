@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::format::{Eol, Item, Side};
+use super::format::{Item, LineEnding, Side};
 
 /// The longest piece of a line that the recorder writes as one item, in bytes: escaped, it stays below what
 /// the reader takes.
@@ -12,7 +12,7 @@ pub(super) const LONGEST_PIECE: usize = 64 * 1024;
 
 /// The text of an item.
 #[must_use]
-pub(super) fn notation(item: &Item, eol: Eol) -> String {
+pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     match item {
         Item::Literal(side, bytes) => literal(*side, bytes, eol),
         Item::Pattern(side, pattern) => {
@@ -37,7 +37,7 @@ pub(super) fn notation(item: &Item, eol: Eol) -> String {
 
 /// The text of bytes that one side said, a line for each of theirs.
 #[must_use]
-pub(super) fn literals(side: Side, bytes: &[u8], eol: Eol) -> Vec<String> {
+pub(super) fn literals(side: Side, bytes: &[u8], eol: LineEnding) -> Vec<String> {
     pieces(bytes).map(|piece| literal(side, piece, eol)).collect()
 }
 
@@ -46,7 +46,7 @@ pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| line.chunks(LONGEST_PIECE))
 }
 
-fn literal(side: Side, bytes: &[u8], eol: Eol) -> String {
+fn literal(side: Side, bytes: &[u8], eol: LineEnding) -> String {
     let (text, is_terminated) = match bytes.strip_suffix(eol.bytes()) {
         Some(text) => (text, true),
         None => (bytes, false),
@@ -116,23 +116,23 @@ mod tests {
     #[test]
     fn writes_plain_text_plainly_and_all_else_escaped() {
         for (bytes, eol, expected) in [
-            (&b"hello\n"[..], Eol::Lf, "S: hello"),
-            (b"\n", Eol::Lf, "S:"),
-            (b"  two blanks first\n", Eol::Lf, "S:   two blanks first"),
-            (br"C:\dir is plain", Eol::Lf, r"S\ C:\\dir is plain\"),
-            (b"C:\\dir\n", Eol::Lf, r"S: C:\dir"),
-            (b"x\r\n", Eol::Lf, r"S\ x\r"),
-            (b"x\r\n", Eol::Crlf, "S: x"),
-            (b"250 OK\n", Eol::Crlf, r"S\ 250 OK\n\"),
-            (b"blank \n", Eol::Lf, r"S\ blank\x20"),
-            ("ideographic\u{3000}\n".as_bytes(), Eol::Lf, r"S\ ideographic\xe3\x80\x80"),
-            (b"login: ", Eol::Lf, r"S\ login: \"),
-            (b"\x1b[2J\xff\t\0\n", Eol::Lf, r"S\ \x1b[2J\xff\t\x00"),
-            ("a\u{202e}b\n".as_bytes(), Eol::Lf, r"S\ a\xe2\x80\xaeb"),
+            (&b"hello\n"[..], LineEnding::Lf, "S: hello"),
+            (b"\n", LineEnding::Lf, "S:"),
+            (b"  two blanks first\n", LineEnding::Lf, "S:   two blanks first"),
+            (br"C:\dir is plain", LineEnding::Lf, r"S\ C:\\dir is plain\"),
+            (b"C:\\dir\n", LineEnding::Lf, r"S: C:\dir"),
+            (b"x\r\n", LineEnding::Lf, r"S\ x\r"),
+            (b"x\r\n", LineEnding::Crlf, "S: x"),
+            (b"250 OK\n", LineEnding::Crlf, r"S\ 250 OK\n\"),
+            (b"blank \n", LineEnding::Lf, r"S\ blank\x20"),
+            ("ideographic\u{3000}\n".as_bytes(), LineEnding::Lf, r"S\ ideographic\xe3\x80\x80"),
+            (b"login: ", LineEnding::Lf, r"S\ login: \"),
+            (b"\x1b[2J\xff\t\0\n", LineEnding::Lf, r"S\ \x1b[2J\xff\t\x00"),
+            ("a\u{202e}b\n".as_bytes(), LineEnding::Lf, r"S\ a\xe2\x80\xaeb"),
         ] {
             assert_eq!(literals(Side::Server, bytes, eol), [expected]);
         }
-        assert_eq!(literals(Side::Client, b"a\nb", Eol::Lf), ["C: a", r"C\ b\"]);
+        assert_eq!(literals(Side::Client, b"a\nb", LineEnding::Lf), ["C: a", r"C\ b\"]);
     }
 
     #[test]
