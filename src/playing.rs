@@ -13,7 +13,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::deadline::at;
 use crate::failure::{Failure, Status};
-use crate::transcript::{self, End, Player, Side, Step, Transcript, Verdict};
+use crate::transcript::{self, Divergence, End, Playable, Player, Side, Step};
 use crate::transport::Stream;
 
 /// How much is read at once.
@@ -31,7 +31,7 @@ const LINGER_BYTES: usize = 64 * 1024 * 1024;
 ///
 /// # Errors
 /// [`Status::Usage`] where it cannot be read, or is none.
-pub fn open(path: &Path, own: Side) -> Result<Transcript> {
+pub(crate) fn open(path: &Path, own: Side) -> Result<Playable> {
     let usage = |message: &dyn Display| Failure::new(Status::Usage, message);
     let not_read = |error: &dyn Display| usage(&format_args!("could not read {}: {error}", path.display()));
     // A device may have no end, unlike a pipe that somebody writes a transcript to.
@@ -42,21 +42,20 @@ pub fn open(path: &Path, own: Side) -> Result<Transcript> {
     }
     let bytes = fs::read(path).map_err(|error| not_read(&error))?;
     let transcript = transcript::read(path, &bytes).map_err(|error| usage(&error))?;
-    transcript::check_playable(&transcript, own).map_err(|error| usage(&error))?;
-    Ok(transcript)
+    Ok(Playable::new(transcript, own).map_err(|error| usage(&error))?)
 }
 
-/// Plays until the verdict is known, and closes the connection.
-pub async fn play(player: &mut Player, stream: Stream) -> Verdict {
+/// Plays to the end, and closes the connection.
+pub(crate) async fn play<P: Player>(player: &mut P, stream: Stream) -> Result<P::Outcome, Divergence> {
     let mut performance = Performance::new(stream);
-    let verdict = performance.run(player).await;
+    let result = performance.run(player).await;
     if performance.resets {
         let Performance { reader, writer, .. } = performance;
         reader.unsplit(writer).reset(RESET_LIMIT).await;
     } else if player.own() == Side::Server {
         performance.close().await;
     }
-    verdict
+    result
 }
 
 /// Sends some of `bytes`, or ends this side where there are none.
@@ -102,7 +101,7 @@ impl Performance {
         }
     }
 
-    async fn run(&mut self, player: &mut Player) -> Verdict {
+    async fn run<P: Player>(&mut self, player: &mut P) -> Result<P::Outcome, Divergence> {
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
             let until = match player.advance(self.start.elapsed()) {
@@ -110,7 +109,6 @@ impl Performance {
                     self.outgoing.drain(..self.sent);
                     self.sent = 0;
                     self.outgoing.extend_from_slice(&bytes);
-                    self.give_up_refused(player);
                     continue;
                 }
                 Step::End => {
@@ -121,7 +119,7 @@ impl Performance {
                     self.resets = true;
                     continue;
                 }
-                Step::Done(verdict) => return verdict,
+                Step::Done(result) => return result,
                 Step::Wait(until) => until.map(|until| self.start + until),
             };
             self.wait(player, &mut buffer, until).await;
@@ -129,7 +127,7 @@ impl Performance {
     }
 
     /// Reads and sends until something has happened, or the time has come.
-    async fn wait(&mut self, player: &mut Player, buffer: &mut Vec<u8>, until: Option<Instant>) {
+    async fn wait(&mut self, player: &mut impl Player, buffer: &mut Vec<u8>, until: Option<Instant>) {
         let has_unsent = self.sent < self.outgoing.len();
         let ends_now = self.end == OwnEnd::Due && !has_unsent;
         let reads = !self.has_peer_ended && player.wants_bytes();
@@ -148,14 +146,15 @@ impl Performance {
                 }
                 Err(error) => {
                     self.refused = Some(error.kind());
-                    self.give_up_refused(player);
+                    self.sent = self.outgoing.len();
+                    player.refused(self.start.elapsed());
                 }
             },
             () = at(until) => {}
         }
     }
 
-    fn on_read(&mut self, read: &io::Result<usize>, buffer: &[u8], player: &mut Player) {
+    fn on_read(&mut self, read: &io::Result<usize>, buffer: &[u8], player: &mut impl Player) {
         let now = self.start.elapsed();
         let is_reset = |kind| kind == io::ErrorKind::ConnectionReset;
         let end = match read {
@@ -166,14 +165,6 @@ impl Performance {
         };
         self.has_peer_ended = true;
         player.end(end, now);
-    }
-
-    /// Drops what the peer will not take.
-    fn give_up_refused(&mut self, player: &mut Player) {
-        if self.refused.is_some() {
-            player.sent(self.outgoing.len() - self.sent, self.start.elapsed());
-            self.sent = self.outgoing.len();
-        }
     }
 
     /// Sends what is left, ends this side, and hears the other one out.

@@ -40,7 +40,7 @@ impl Recording {
     ///
     /// # Errors
     /// Where there is such a file already, or it cannot be made.
-    pub fn create(path: &Path, own: Side) -> io::Result<Self> {
+    pub(crate) fn create(path: &Path, own: Side) -> io::Result<Self> {
         Ok(Self::new(own, Destination::File(File::create_new(path)?)))
     }
 
@@ -48,7 +48,7 @@ impl Recording {
     ///
     /// # Errors
     /// Where it cannot be made.
-    pub fn replace(path: &Path, own: Side) -> io::Result<Self> {
+    pub(crate) fn replace(path: &Path, own: Side) -> io::Result<Self> {
         let (file, path) = replacement(path)?;
         Ok(Self::new(own, Destination::Replacement(file, path)))
     }

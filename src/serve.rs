@@ -133,13 +133,13 @@ async fn serve(options: &Options) -> Result<()> {
 }
 
 fn mock(path: &Path, options: &Options) -> Result<Arc<Mock>> {
-    let transcript = open(path, Side::Server)?;
-    let reset = transcript.entries.iter().find(|entry| entry.item == Item::Reset);
+    let playable = open(path, Side::Server)?;
+    let reset = playable.transcript().entries.iter().find(|entry| entry.item == Item::Reset);
     if let (Some(entry), Address::Unix(_)) = (reset, &options.address) {
         let message = format_args!("{}:{}: a Unix socket cannot play 'S RST'", path.display(), entry.line);
         return Err(Failure::new(Status::Usage, message).into());
     }
-    Ok(Arc::new(Mock::new(transcript, options.connections)))
+    Ok(Arc::new(Mock::new(playable, options.connections)))
 }
 
 /// Waits until a mock has played to all clients that it is to play to.

@@ -6,22 +6,27 @@
 //! specified in capchat-transcript(5).
 
 mod diff;
+mod divergence;
 mod format;
+mod old;
+mod playable;
 mod player;
 #[cfg(test)]
 mod properties;
 mod reader;
 mod recorder;
 mod stream;
+#[cfg(test)]
+mod testing;
 mod update;
-mod verdict;
 mod writer;
 
-pub use diff::{Diff, DiffLine};
-pub use format::{Entry, Item, LineEnding, Pattern, Side, Transcript};
-pub use player::{Player, Turn};
-pub use reader::{ParseError, check_playable, read};
-pub use recorder::Recorder;
-pub use stream::End;
-pub use update::{Conflict, rewrite};
-pub use verdict::{Divergence, Headline, Step, Verdict};
+pub(crate) use diff::{Diff, DiffLine};
+pub(crate) use divergence::Divergence;
+pub(crate) use format::{Item, Side, Transcript};
+pub(crate) use playable::Playable;
+pub(crate) use player::{Follow, Learn, Player, Step, Turn};
+pub(crate) use reader::read;
+pub(crate) use recorder::Recorder;
+pub(crate) use stream::End;
+pub(crate) use update::{Conflict, rewrite};

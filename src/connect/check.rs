@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -19,7 +18,7 @@ use crate::failure::{Failure, Status};
 use crate::output;
 use crate::playing::{open, play};
 use crate::recording::replace_file;
-use crate::transcript::{Diff, Player, Side, Transcript, Verdict, rewrite};
+use crate::transcript::{Diff, Follow, Learn, Playable, Side, Transcript, Turn, rewrite};
 use crate::transport::{Address, Dialer, Family};
 
 /// How the files of transcripts are called, where a folder is named.
@@ -49,7 +48,7 @@ pub(super) async fn run(options: &CheckOptions, whole: &Options, limit: &TimeLim
     let Options { dialer, timeout: patience, verbose, .. } = whole;
     let transcripts = read_all(&options.paths)?;
     let count = transcripts.len();
-    let paths: Vec<PathBuf> = transcripts.iter().map(|transcript| transcript.path.clone()).collect();
+    let paths: Vec<PathBuf> = transcripts.iter().map(|playable| playable.transcript().path.clone()).collect();
     let mut report = Report::new(options.format, options.color, options.updates, count);
     report.begin()?;
     let mut waiting = transcripts.into_iter().enumerate();
@@ -59,11 +58,11 @@ pub(super) async fn run(options: &CheckOptions, whole: &Options, limit: &TimeLim
     let mut told = 0;
     while told < count {
         while running.len() < options.jobs.get()
-            && let Some((index, transcript)) = waiting.next()
+            && let Some((index, playable)) = waiting.next()
         {
             let dialer = dialer.clone();
             let job =
-                Job { transcript, dialer, patience: *patience, updates: options.updates, verbose: *verbose };
+                Job { playable, dialer, patience: *patience, updates: options.updates, verbose: *verbose };
             running.spawn(async move {
                 let start = Instant::now();
                 (index, job.run().await, start.elapsed())
@@ -93,7 +92,7 @@ pub(super) async fn run(options: &CheckOptions, whole: &Options, limit: &TimeLim
 
 /// One transcript that is played.
 struct Job {
-    transcript: Transcript,
+    playable: Playable,
     dialer: Dialer,
     patience: Option<Duration>,
     updates: bool,
@@ -101,35 +100,34 @@ struct Job {
 }
 
 impl Job {
-    async fn run(mut self) -> Outcome {
+    async fn run(self) -> Outcome {
         let stream = match self.dialer.dial(|failure| tell(failure, self.verbose)).await {
             Ok(stream) => stream,
             Err(error) => return Outcome::NotConnected(error.to_string()),
         };
         // Where the user's patience ends first, it is the user's limit that has run out.
-        let patience = self.patience.filter(|&patience| patience < self.transcript.timeout);
-        self.transcript.timeout = patience.unwrap_or(self.transcript.timeout);
-        let transcript = Arc::new(self.transcript);
-        let mut player = if self.updates {
-            Player::for_update(Arc::clone(&transcript))
-        } else {
-            Player::new(Arc::clone(&transcript), Side::Client)
+        let patience = self.patience.filter(|&patience| patience < self.playable.transcript().timeout);
+        let playable = match patience {
+            Some(patience) => self.playable.with_timeout(patience),
+            None => self.playable,
         };
-        match play(&mut player, stream).await {
-            Verdict::Diverged(divergence) => {
-                let peer = self.dialer.address.to_string();
-                let diff = Diff::new(&transcript, Side::Client, &divergence, &peer);
-                let has_run_out = patience.is_some() && divergence.limit.is_some();
-                if has_run_out { Outcome::TimedOut(diff) } else { Outcome::Diverged(diff) }
-            }
-            Verdict::Followed if self.updates => update(&transcript, player),
-            Verdict::Followed => Outcome::Passed,
-        }
+        let played = if self.updates {
+            play(&mut Learn::new(playable.clone()), stream)
+                .await
+                .map(|turns| update(playable.transcript(), &turns))
+        } else {
+            play(&mut Follow::new(playable.clone()), stream).await.map(|()| Outcome::Passed)
+        };
+        played.unwrap_or_else(|divergence| {
+            let diff = Diff::new(&playable, &divergence, &self.dialer.address.to_string());
+            let has_run_out = patience.is_some() && divergence.limit().is_some();
+            if has_run_out { Outcome::TimedOut(diff) } else { Outcome::Diverged(diff) }
+        })
     }
 }
 
-fn update(transcript: &Transcript, player: Player) -> Outcome {
-    match rewrite(transcript, &player.into_turns()) {
+fn update(transcript: &Transcript, turns: &[Turn]) -> Outcome {
+    match rewrite(transcript, turns) {
         Ok(None) => Outcome::Passed,
         Ok(Some(text)) => match replace_file(&transcript.path, &text) {
             Ok(()) => Outcome::Updated,
@@ -140,7 +138,7 @@ fn update(transcript: &Transcript, player: Player) -> Outcome {
 }
 
 /// Reads all transcripts, or tells of each that is none.
-fn read_all(paths: &[PathBuf]) -> Result<Vec<Transcript>> {
+fn read_all(paths: &[PathBuf]) -> Result<Vec<Playable>> {
     let mut transcripts = Vec::new();
     let mut errors = Vec::new();
     for path in find_all(paths)? {

@@ -1,7 +1,6 @@
 //! A mock server: one client, and the server's side of a transcript.
 
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use anyhow::Result;
@@ -11,13 +10,13 @@ use tokio::time::Instant;
 use super::log::{Event, Log};
 use crate::failure::{Failure, Status};
 use crate::playing::play;
-use crate::transcript::{Diff, Player, Side, Transcript, Verdict};
+use crate::transcript::{Diff, Follow, Playable};
 use crate::transport::{Peer, Stream};
 
 /// What is played to every client, and how it went so far.
 #[derive(Debug)]
 pub(super) struct Mock {
-    transcript: Arc<Transcript>,
+    playable: Playable,
     /// How many clients are played to.
     limit: usize,
     begun: AtomicUsize,
@@ -27,9 +26,9 @@ pub(super) struct Mock {
 }
 
 impl Mock {
-    pub(super) fn new(transcript: Transcript, limit: Option<NonZeroUsize>) -> Self {
+    pub(super) fn new(playable: Playable, limit: Option<NonZeroUsize>) -> Self {
         Self {
-            transcript: Arc::new(transcript),
+            playable,
             limit: limit.map_or(usize::MAX, NonZeroUsize::get),
             begun: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
@@ -67,7 +66,8 @@ impl Mock {
         match self.failed.load(Ordering::Relaxed) {
             0 => Ok(()),
             failed => {
-                let (done, path) = (self.done.load(Ordering::Relaxed), self.transcript.path.display());
+                let (done, path) =
+                    (self.done.load(Ordering::Relaxed), self.playable.transcript().path.display());
                 let message = format_args!("{failed} of {done} clients did not follow {path}");
                 Err(Failure::new(Status::Mismatch, message).into())
             }
@@ -84,12 +84,12 @@ impl Mock {
     ) {
         log.tell(&Event::Connected { client: peer });
         let started = Instant::now();
-        let mut player = Player::new(Arc::clone(&self.transcript), Side::Server);
+        let mut player = Follow::new(self.playable.clone());
         let followed = tokio::select! {
-            verdict = play(&mut player, stream) => match verdict {
-                Verdict::Followed => true,
-                Verdict::Diverged(divergence) => {
-                    let diff = Diff::new(&self.transcript, Side::Server, &divergence, &peer.to_string());
+            result = play(&mut player, stream) => match result {
+                Ok(()) => true,
+                Err(divergence) => {
+                    let diff = Diff::new(&self.playable, &divergence, &peer.to_string());
                     log.tell(&Event::Diverged { client: peer, diff });
                     false
                 }

@@ -5,9 +5,9 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::divergence::{Divergence, Fault};
 use super::format::{Item, LineEnding, Side, Transcript};
-use super::stream::End;
-use super::verdict::{Divergence, Headline};
+use super::playable::Playable;
 use super::writer::{duration, literals, notation};
 use crate::printable::printable;
 
@@ -19,20 +19,20 @@ const SHOWN: usize = 2000;
 
 /// Where and how the other side left a transcript, for people to read.
 #[derive(Clone, Debug, Serialize)]
-pub struct Diff {
+pub(crate) struct Diff {
     /// `smtp.chat:11: server reply differs (last sent: line 9)`
-    pub headline: String,
+    pub(crate) headline: String,
     /// Whether an update would change the item that is wrong.
     #[serde(skip)]
-    pub can_be_updated: bool,
+    pub(crate) can_be_updated: bool,
     /// What stands below it.
-    pub lines: Vec<DiffLine>,
+    pub(crate) lines: Vec<DiffLine>,
 }
 
 /// A line of a diff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum DiffLine {
+pub(crate) enum DiffLine {
     /// Where the two sides are from.
     Label(String),
     /// An item that both have.
@@ -57,16 +57,19 @@ impl fmt::Display for DiffLine {
 }
 
 impl Diff {
-    /// The diff of what `own` saw of `peer`.
+    /// The diff of a playable's expectations and what it saw of `peer`.
     #[must_use]
-    pub fn new(transcript: &Transcript, own: Side, divergence: &Divergence, peer: &str) -> Self {
-        let Divergence { headline, index, last_sent, received, end, limit } = divergence;
+    pub(crate) fn new(playable: &Playable, divergence: &Divergence, peer: &str) -> Self {
+        let (transcript, own) = (playable.transcript(), playable.own());
+        let Divergence { index, fault } = divergence;
         let entries = &transcript.entries;
         let entry = entries.get(*index);
         let path = printable(&transcript.path.display().to_string());
         let line = entry.map_or_else(|| transcript.end_line(), |entry| entry.line);
-        let within = limit.map(|limit| format!("within {}; ", duration(limit))).unwrap_or_default();
-        let sent = last_sent
+        let within =
+            divergence.limit().map(|limit| format!("within {}; ", duration(limit))).unwrap_or_default();
+        let sent = playable
+            .last_sent(*index)
             .map_or_else(|| "nothing sent before".to_owned(), |line| format!("last sent: line {line}"));
 
         let eol = transcript.eol;
@@ -78,15 +81,18 @@ impl Diff {
         let context = &entries[index.saturating_sub(CONTEXT)..*index];
         lines.extend(context.iter().map(|entry| DiffLine::Context(text(&entry.item))));
         let expected = entry.map(|entry| text(&entry.item));
-        let is_surplus = *headline == Headline::Unexpected;
+        let is_surplus = matches!(fault, Fault::Unexpected { .. });
         if !is_surplus {
             lines.extend(expected.clone().map(DiffLine::Expected));
         }
+        let received = fault.received();
         let shown = &received[..received.len().min(SHOWN)];
         lines.extend(literals(own.other(), shown, eol).into_iter().map(DiffLine::Received));
-        match (end, own.other()) {
-            (Some(End::Eof), other) => lines.push(DiffLine::Received(text(&Item::End(other)))),
-            (Some(End::Reset), Side::Server) => lines.push(DiffLine::Received(text(&Item::Reset))),
+        match (fault, own) {
+            (Fault::EofForReset | Fault::ClosedEarly { .. }, _) => {
+                lines.push(DiffLine::Received(text(&Item::End(own.other()))));
+            }
+            (Fault::Reset { .. }, Side::Client) => lines.push(DiffLine::Received(text(&Item::Reset))),
             _ => {}
         }
         if is_surplus {
@@ -102,31 +108,34 @@ impl Diff {
         )));
         let is_literal = entry.is_none_or(|entry| !matches!(entry.item, Item::Pattern(..) | Item::Quiet(_)));
         Self {
-            headline: format!("{path}:{line}: {} ({within}{sent})", name(*headline, own)),
-            can_be_updated: is_literal && matches!(headline, Headline::Differs | Headline::Unexpected),
+            headline: format!("{path}:{line}: {} ({within}{sent})", headline(fault, own)),
+            can_be_updated: is_literal
+                && matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. }),
             lines,
         }
     }
 }
 
-fn name(headline: Headline, own: Side) -> &'static str {
-    match (headline, own) {
-        (Headline::Differs, Side::Client) => "server reply differs",
-        (Headline::Differs, Side::Server) => "client message differs",
+fn headline(fault: &Fault, own: Side) -> &'static str {
+    match (fault, own) {
+        (Fault::Differs { .. } | Fault::EofForReset, Side::Client) => "server reply differs",
+        (Fault::Differs { .. } | Fault::EofForReset, Side::Server) => "client message differs",
         // A mock waits for ever.
-        (Headline::Missing, _) => "server reply missing",
-        (Headline::Unexpected, Side::Client) => "unexpected output",
-        (Headline::Unexpected, Side::Server) => "unexpected input",
-        (Headline::ClosedEarly, Side::Client) => "server closed early",
-        (Headline::ClosedEarly, Side::Server) => "client closed early",
-        (Headline::NoEnd, _) => "expected EOF",
-        (Headline::Reset, _) => "connection reset",
+        (Fault::Missing { .. }, _) => "server reply missing",
+        (Fault::Unexpected { .. }, Side::Client) => "unexpected output",
+        (Fault::Unexpected { .. }, Side::Server) => "unexpected input",
+        (Fault::ClosedEarly { .. }, Side::Client) => "server closed early",
+        (Fault::ClosedEarly { .. }, Side::Server) => "client closed early",
+        (Fault::NoEof { .. }, _) => "expected EOF",
+        (Fault::Reset { .. }, _) => "connection reset",
     }
 }
 
 /// What the two lines do not show by themselves.
 fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
-    let Divergence { headline, index, received, end, limit, .. } = divergence;
+    let Divergence { index, fault } = divergence;
+    let received = fault.received();
+    let differs = matches!(fault, Fault::Differs { .. } | Fault::EofForReset);
     let item = transcript.entries.get(*index).map(|entry| &entry.item);
     let mut notes = Vec::new();
     let is_cr_lf = received.ends_with(b"\r\n");
@@ -139,10 +148,10 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
     }
     match item {
         None => notes.push("the transcript ends here".to_owned()),
-        Some(Item::Pattern(..)) if *headline == Headline::Differs => {
+        Some(Item::Pattern(..)) if differs => {
             notes.push("the expression must match the whole line, without its end".to_owned());
         }
-        Some(Item::Literal(_, literal)) if received.len() > SHOWN && *headline == Headline::Differs => {
+        Some(Item::Literal(_, literal)) if received.len() > SHOWN && differs => {
             let same = literal.iter().zip(received).take_while(|(a, b)| a == b).count();
             notes.push(format!("they differ from byte {} of the line on", same + 1));
         }
@@ -151,14 +160,14 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
     if received.len() > SHOWN {
         notes.push(format!("{} more bytes were received", received.len() - SHOWN));
     }
-    if let Some(limit) = limit {
-        let limit = duration(*limit);
+    if let Some(limit) = divergence.limit() {
+        let limit = duration(limit);
         notes.push(match received.last() {
             None => format!("nothing came for {limit}"),
             Some(_) => format!("nothing more came for {limit}"),
         });
     }
-    if *headline == Headline::Reset && *end == Some(End::Reset) {
+    if matches!(fault, Fault::Reset { .. }) {
         notes.push("where this is right, write 'S RST'".to_owned());
     }
     notes
@@ -167,42 +176,32 @@ fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use std::path::Path;
-    use std::sync::Arc;
-    use std::time::Duration;
 
-    use super::super::{Player, Step, Verdict, read};
+    use super::super::testing::{Delivery, Playing, Timetable, converse};
+    use super::super::{Follow, read};
     use super::*;
 
-    /// The diff of what `own` saw of a peer that says `said` at once, and then nothing more or the end.
-    fn diff(path: &str, text: &str, own: Side, said: &[u8], end: Option<End>) -> Vec<String> {
-        let transcript = Arc::new(read(Path::new(path), text.as_bytes()).unwrap());
-        let mut player = Player::new(Arc::clone(&transcript), own);
-        let mut now = Duration::ZERO;
-        player.receive(said, now);
-        if let Some(end) = end {
-            player.end(end, now);
-        }
-        loop {
-            match player.advance(now) {
-                Step::Send(bytes) => player.sent(bytes.len(), now),
-                Step::End | Step::Reset => {}
-                Step::Wait(until) => now = until.unwrap(),
-                Step::Done(Verdict::Followed) => return Vec::new(),
-                Step::Done(Verdict::Diverged(divergence)) => {
-                    let Diff { headline, lines, .. } =
-                        Diff::new(&transcript, own, &divergence, "127.0.0.1:2525");
-                    let lines = lines.iter().map(ToString::to_string);
-                    return std::iter::once(headline).chain(lines).collect();
-                }
-            }
-        }
+    /// The diff of what `own` saw of a peer that says `said` immediately, and then nothing more or the end.
+    fn diff(path: &str, text: &str, own: Side, said: &str, end: &str) -> Vec<String> {
+        let transcript = read(Path::new(path), text.as_bytes()).unwrap();
+        let playable = Playable::new(transcript, own).unwrap();
+        let mut player = Playing::new(Follow::new(playable.clone()));
+        let mut peer: Timetable = &[(0, said), (0, end)];
+        match own {
+            Side::Client => converse(&mut player, &mut peer, Delivery::Prompt),
+            Side::Server => converse(&mut peer, &mut player, Delivery::Prompt),
+        };
+        let Err(divergence) = player.result() else { return Vec::new() };
+        let Diff { headline, lines, .. } = Diff::new(&playable, &divergence, "127.0.0.1:2525");
+        let lines = lines.iter().map(ToString::to_string);
+        std::iter::once(headline).chain(lines).collect()
     }
 
     #[test]
     fn is_what_the_specification_shows() {
         let text = "%eol crlf\n\n# A mail for nobody\n\nS~ 220 .*\nC: MAIL FROM:<Smith@bar.com>\nS: 250 OK\n\n\
                     C: RCPT TO:<Green@foo.com>\n# unknown\nS: 550 No such user here\nC: QUIT\nS~ 221 .*\nS EOF\n";
-        let said = b"220 foo.com ready\r\n250 OK\r\n250 OK\n";
+        let said = "220 foo.com ready\r\n250 OK\r\n250 OK\n";
         let expected = r"smtp.chat:11: server reply differs (last sent: line 9)
 --- expected smtp.chat
 +++ received 127.0.0.1:2525
@@ -212,7 +211,7 @@ mod tests {
 +S\ 250 OK\n\
 note: the received line ends in LF; %eol is crlf
 4 items matched, 3 not run";
-        assert_eq!(diff("smtp.chat", text, Side::Client, said, None).join("\n"), expected);
+        assert_eq!(diff("smtp.chat", text, Side::Client, said, "").join("\n"), expected);
     }
 
     #[test]
@@ -220,39 +219,34 @@ note: the received line ends in LF; %eol is crlf
         let text = "C: a\nS: A\nS EOF\n";
         let label = ["--- expected t", "+++ received 127.0.0.1:2525", " C: a"];
         for (said, end, headline, rest) in [
-            ("B\nC\n", None, "t:2: server reply differs (last sent: line 1)", &["-S: A", "+S: B"][..]),
+            ("B\nC\n", "", "t:2: server reply differs (last sent: line 1)", &["-S: A", "+S: B"][..]),
             (
                 "",
-                None,
+                "",
                 "t:2: server reply missing (within 5s; last sent: line 1)",
                 &["-S: A", "note: nothing came for 5s"],
             ),
             (
                 "A",
-                None,
+                "",
                 "t:2: server reply missing (within 5s; last sent: line 1)",
                 &["-S: A", "+S\\ A\\", "note: nothing more came for 5s"],
             ),
-            (
-                "A",
-                Some(End::Eof),
-                "t:2: server closed early (last sent: line 1)",
-                &["-S: A", "+S\\ A\\", "+S EOF"],
-            ),
+            ("A", "<EOF>", "t:2: server closed early (last sent: line 1)", &["-S: A", "+S\\ A\\", "+S EOF"]),
             (
                 "",
-                Some(End::Reset),
+                "<RST>",
                 "t:2: connection reset (last sent: line 1)",
                 &["-S: A", "+S RST", "note: where this is right, write 'S RST'"],
             ),
             (
                 "A\r\n",
-                None,
+                "",
                 "t:2: server reply differs (last sent: line 1)",
                 &["-S: A", "+S\\ A\\r", "note: the received line ends in CR LF; %eol is lf"],
             ),
         ] {
-            let diff = diff("t", text, Side::Client, said.as_bytes(), end);
+            let diff = diff("t", text, Side::Client, said, end);
             assert_eq!(diff[0], headline);
             assert_eq!(diff[1..4], label);
             assert_eq!(diff[4..diff.len() - 1], *rest);
@@ -262,35 +256,35 @@ note: the received line ends in LF; %eol is crlf
 
     #[test]
     fn shows_what_is_too_much_before_what_was_expected() {
-        let shown = diff("t", "C: a\nS EOF\n", Side::Client, b"more\nand more\n", None);
+        let shown = diff("t", "C: a\nS EOF\n", Side::Client, "more\nand more\n", "");
         assert_eq!(shown[0], "t:2: unexpected output (last sent: line 1)");
         assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 item matched, 0 not run"]);
-        let shown = diff("t", "# c\nC: a\n\n\n", Side::Client, b"more", None);
+        let shown = diff("t", "# c\nC: a\n\n\n", Side::Client, "more", "");
         assert_eq!(shown[0], "t:3: unexpected output (last sent: line 2)");
         let end = "note: the transcript ends here";
         assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 item matched, 0 not run"]);
-        let shown = diff("t", "S EOF\n", Side::Client, b"", None);
+        let shown = diff("t", "S EOF\n", Side::Client, "", "");
         assert_eq!(shown[0], "t:1: expected EOF (within 5s; nothing sent before)");
         assert_eq!(shown[3..], ["-S EOF", "note: nothing came for 5s", "0 items matched, 0 not run"]);
     }
 
     #[test]
     fn a_mock_says_the_same_of_its_client() {
-        let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"b\n", None);
+        let shown = diff("t", "S: hi\nC: a\n", Side::Server, "b\n", "");
         assert_eq!(shown[0], "t:2: client message differs (last sent: line 1)");
         assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 item matched, 0 not run"]);
-        let shown = diff("t", "S: hi\nC: a\n", Side::Server, b"", Some(End::Eof));
+        let shown = diff("t", "S: hi\nC: a\n", Side::Server, "", "<EOF>");
         assert_eq!(shown[0], "t:2: client closed early (last sent: line 1)");
         assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 item matched, 0 not run"]);
-        let shown = diff("t", "C: a\n", Side::Server, b"a\nb\n", None);
+        let shown = diff("t", "C: a\n", Side::Server, "a\nb\n", "");
         assert_eq!(shown[0], "t:2: unexpected input (nothing sent before)");
     }
 
     #[test]
     fn a_long_line_is_shown_in_part() {
-        let said = [&b"x".repeat(5000)[..], b"\n"].concat();
+        let said = "x".repeat(5000) + "\n";
         let text = format!("S: {}y\n", "x".repeat(2999));
-        let shown = diff("t", &text, Side::Client, &said, None);
+        let shown = diff("t", &text, Side::Client, &said, "");
         let notes: Vec<&String> = shown.iter().filter(|line| line.starts_with("note: ")).collect();
         assert_eq!(
             notes,

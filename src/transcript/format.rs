@@ -11,7 +11,7 @@ pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Who says something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
+pub(crate) enum Side {
     /// The one that connected.
     Client,
     /// The one that was connected to.
@@ -21,7 +21,7 @@ pub enum Side {
 impl Side {
     /// The other one.
     #[must_use]
-    pub fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Client => Self::Server,
             Self::Server => Self::Client,
@@ -30,7 +30,7 @@ impl Side {
 
     /// The letter that the side's lines begin with.
     #[must_use]
-    pub fn letter(self) -> char {
+    pub(crate) fn letter(self) -> char {
         match self {
             Self::Client => 'C',
             Self::Server => 'S',
@@ -49,7 +49,7 @@ impl fmt::Display for Side {
 
 /// How the literal lines of a transcript end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LineEnding {
+pub(crate) enum LineEnding {
     /// With a line feed.
     #[default]
     Lf,
@@ -60,26 +60,17 @@ pub enum LineEnding {
 impl LineEnding {
     /// The bytes at the end of a line.
     #[must_use]
-    pub fn bytes(self) -> &'static [u8] {
+    pub(crate) fn bytes(self) -> &'static [u8] {
         match self {
             Self::Lf => b"\n",
             Self::Crlf => b"\r\n",
-        }
-    }
-
-    /// The end of line that follows the directive `%eol`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Lf => "lf",
-            Self::Crlf => "crlf",
         }
     }
 }
 
 /// A regular expression that must match a line whole. It works on bytes: a dot is any of them.
 #[derive(Clone, Debug)]
-pub struct Pattern {
+pub(crate) struct Pattern {
     source: String,
     whole: Regex,
 }
@@ -87,7 +78,7 @@ pub struct Pattern {
 impl Pattern {
     /// # Errors
     /// Where `source` is no regular expression: what the crate `regex` says of it, in one line.
-    pub fn new(source: &str) -> Result<Self, String> {
+    pub(crate) fn new(source: &str) -> Result<Self, String> {
         // By itself first: in between brackets, an expression with one too many would be another one.
         compile(source)?;
         Ok(Self { source: source.to_owned(), whole: compile(&format!(r"\A(?:{source})\z"))? })
@@ -95,13 +86,13 @@ impl Pattern {
 
     /// The expression as it was written.
     #[must_use]
-    pub fn source(&self) -> &str {
+    pub(crate) fn source(&self) -> &str {
         &self.source
     }
 
     /// Whether it matches all of `line`.
     #[must_use]
-    pub fn matches(&self, line: &[u8]) -> bool {
+    pub(crate) fn matches(&self, line: &[u8]) -> bool {
         self.whole.is_match(line)
     }
 }
@@ -122,7 +113,7 @@ impl PartialEq for Pattern {
 
 /// One item of a conversation.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Item {
+pub(crate) enum Item {
     /// Exactly these bytes, the end of line included: `P: text` and `P\ text`.
     Literal(Side, Vec<u8>),
     /// One line that matches: `S~ regex`.
@@ -142,7 +133,7 @@ pub enum Item {
 impl Item {
     /// The side that the item is about.
     #[must_use]
-    pub fn side(&self) -> Side {
+    pub(crate) fn side(&self) -> Side {
         match self {
             Self::Literal(side, _) | Self::Pattern(side, _) | Self::End(side) | Self::Wait(side, _) => *side,
             Self::Any | Self::Reset | Self::Quiet(_) => Side::Server,
@@ -152,32 +143,32 @@ impl Item {
 
 /// An item with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The number of its line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// The item itself.
-    pub item: Item,
+    pub(crate) item: Item,
 }
 
 /// A transcript.
 #[derive(Clone, Debug)]
-pub struct Transcript {
+pub(crate) struct Transcript {
     /// The file that it was read from.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// How its literal lines end.
-    pub eol: LineEnding,
+    pub(crate) eol: LineEnding,
     /// How long an awaited item may take.
-    pub timeout: Duration,
+    pub(crate) timeout: Duration,
     /// Its items, in order.
-    pub entries: Vec<Entry>,
+    pub(crate) entries: Vec<Entry>,
     /// Its lines as they were read, without line feeds.
-    pub source: Vec<String>,
+    pub(crate) source: Vec<String>,
 }
 
 impl Transcript {
     /// The number of the line behind the last one.
     #[must_use]
-    pub fn end_line(&self) -> usize {
+    pub(crate) fn end_line(&self) -> usize {
         self.source.iter().rposition(|line| !line.trim().is_empty()).map_or(1, |last| last + 2)
     }
 }

@@ -1,227 +1,63 @@
 //! What holds for every transcript, on generated ones: two players that talk to each other over a connection
 //! in memory, with a clock that nobody waits for.
 
-use std::collections::VecDeque;
-use std::path::Path;
-use std::sync::Arc;
-use std::time::Duration;
-
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
+use super::format::{LineEnding, Pattern};
+use super::testing::{self, Delivery, Event, Playing, ms, parse};
 use super::writer::{literals, notation, pieces};
 use super::*;
 
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-/// How a connection cuts and delays what is sent: the seed of a small generator of numbers.
-#[derive(Clone, Copy, Debug)]
-enum Delivery {
-    /// Whole and at once.
-    Prompt,
-    /// Byte by byte, late.
-    Bytes(u64),
-    /// In pieces of any size, late.
-    Pieces(u64),
-}
-
-/// How late each half of the way may make a piece. Both together stay below what a played silence is longer.
-const LATEST: u64 = 20;
-
-impl Delivery {
-    fn next(&mut self, below: u64) -> u64 {
-        let (Self::Bytes(state) | Self::Pieces(state)) = self else { return 0 };
-        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (*state >> 33) % below
-    }
-
-    fn delay(&mut self) -> Duration {
-        ms(self.next(LATEST))
-    }
-
-    /// How long the next piece of so many bytes is.
-    fn cut(&mut self, left: usize) -> usize {
-        match self {
-            Self::Prompt => left,
-            Self::Bytes(_) => 1,
-            Self::Pieces(_) => 1 + usize::try_from(self.next(left.min(12) as u64)).unwrap(),
-        }
-    }
-}
-
+/// The outcome of a conversation.
 #[derive(Clone, Debug)]
-enum Event {
-    Bytes(Vec<u8>),
-    End(End),
-}
-
-/// What is on its way, in order.
-#[derive(Default)]
-struct Queue {
-    events: VecDeque<(Duration, Event)>,
-    last: Duration,
-}
-
-impl Queue {
-    fn push(&mut self, at: Duration, event: Event) {
-        self.last = self.last.max(at);
-        self.events.push_back((self.last, event));
-    }
-
-    fn pop_due(&mut self, now: Duration) -> Option<Event> {
-        self.events.pop_front_if(|(at, _)| *at <= now).map(|(_, event)| event)
-    }
-
-    fn next(&self) -> Option<Duration> {
-        self.events.front().map(|(at, _)| *at)
-    }
-}
-
-/// One end of the connection.
-struct Peer {
-    player: Player,
-    /// What has been asked for, and is to be handed to the socket.
-    out: Queue,
-    /// What the socket has, and is on its way.
-    wire: Queue,
-    has_ended: bool,
-    verdict: Option<Verdict>,
-    wake: Option<Duration>,
-}
-
-impl Peer {
-    fn new(player: Player) -> Self {
-        let (out, wire) = (Queue::default(), Queue::default());
-        Self { player, out, wire, has_ended: false, verdict: None, wake: None }
-    }
-
-    fn advance(&mut self, delivery: &mut Delivery, now: Duration) {
-        while self.verdict.is_none() {
-            match self.player.advance(now) {
-                Step::Send(bytes) => {
-                    assert!(!bytes.is_empty(), "nothing is sent");
-                    let mut rest = &bytes[..];
-                    while !rest.is_empty() {
-                        let (piece, others) = rest.split_at(delivery.cut(rest.len()));
-                        self.out.push(now + delivery.delay(), Event::Bytes(piece.to_vec()));
-                        rest = others;
-                    }
-                }
-                Step::End => self.end(End::Eof, now),
-                Step::Reset => self.end(End::Reset, now),
-                Step::Wait(until) => {
-                    assert!(until.is_none_or(|until| until > now), "waits for the past");
-                    self.wake = until;
-                    return;
-                }
-                Step::Done(verdict) => {
-                    self.verdict = Some(verdict);
-                    self.wake = None;
-                    self.end(End::Eof, now);
-                }
-            }
-        }
-    }
-
-    fn end(&mut self, end: End, now: Duration) {
-        if !self.has_ended {
-            self.has_ended = true;
-            self.out.push(now, Event::End(end));
-        }
-    }
-}
-
-/// What came of a conversation.
-#[derive(Clone, Debug)]
-struct Outcome {
-    check: Verdict,
-    mock: Verdict,
+struct Outcome<T = ()> {
+    check: Result<T, Divergence>,
+    mock: Result<(), Divergence>,
     recording: String,
-    steps: usize,
-    turns: Vec<Turn>,
+    ticks: usize,
 }
 
 /// Lets a check of `checked` talk to a mock of `played`.
 fn converse(checked: &Transcript, played: &Transcript, delivery: Delivery) -> Outcome {
-    converse_as(Player::new(Arc::new(checked.clone()), Side::Client), played, delivery)
+    converse_as(Follow::new(client(checked)), played, delivery)
 }
 
-fn converse_as(client: Player, played: &Transcript, mut delivery: Delivery) -> Outcome {
-    let mut check = Peer::new(client);
-    let mut mock = Peer::new(Player::new(Arc::new(played.clone()), Side::Server));
+/// Lets an update of `old` talk to a mock of `played`.
+fn learn(old: &Transcript, played: &Transcript, delivery: Delivery) -> Outcome<Vec<Turn>> {
+    converse_as(Learn::new(client(old)), played, delivery)
+}
+
+fn client(transcript: &Transcript) -> Playable {
+    Playable::new(transcript.clone(), Side::Client).unwrap()
+}
+
+fn converse_as<P: Player>(client: P, played: &Transcript, delivery: Delivery) -> Outcome<P::Outcome> {
+    let mut check = Playing::new(client);
+    let mut mock = Playing::new(Follow::new(Playable::new(played.clone(), Side::Server).unwrap()));
+    let trace = testing::converse(&mut check, &mut mock, delivery);
     let mut recorder = Recorder::default();
     let mut recording = String::new();
-    let mut now = Duration::from_secs(100);
-    let mut is_reset = false;
-    let mut steps = 0;
-    while check.verdict.is_none() || mock.verdict.is_none() {
-        steps += 1;
-        check.advance(&mut delivery, now);
-        mock.advance(&mut delivery, now);
-        while let Some(event) = check.out.pop_due(now) {
-            match &event {
-                Event::Bytes(bytes) => {
-                    check.player.sent(bytes.len(), now);
-                    recording += &recorder.say(Side::Client, bytes);
-                }
-                Event::End(_) => recording += &recorder.end(Side::Client),
-            }
-            check.wire.push(now + delivery.delay(), event);
-        }
-        while let Some(event) = mock.out.pop_due(now) {
-            match &event {
-                Event::Bytes(bytes) => mock.player.sent(bytes.len(), now),
-                Event::End(end) => is_reset |= *end == End::Reset,
-            }
-            mock.wire.push(now + delivery.delay(), event);
-        }
-        while let Some(event) = check.wire.pop_due(now) {
-            match event {
-                // Nothing arrives at a connection that is no more.
-                _ if is_reset || mock.verdict.is_some() => {}
-                Event::Bytes(bytes) => mock.player.receive(&bytes, now),
-                Event::End(end) => mock.player.end(end, now),
-            }
-        }
-        while let Some(event) = mock.wire.pop_due(now) {
-            match event {
-                Event::Bytes(bytes) => {
-                    recording += &recorder.say(Side::Server, &bytes);
-                    check.player.receive(&bytes, now);
-                }
-                Event::End(end) => {
-                    recording += &match end {
-                        End::Eof => recorder.end(Side::Server),
-                        End::Reset => recorder.reset(),
-                    };
-                    check.player.end(end, now);
-                }
-            }
-        }
-        check.advance(&mut delivery, now);
-        mock.advance(&mut delivery, now);
-        let queues = [&check.out, &check.wire, &mock.out, &mock.wire];
-        let wakes = [check.wake, mock.wake].into_iter().flatten();
-        match queues.iter().filter_map(|queue| queue.next()).chain(wakes).min() {
-            Some(next) => now = next.max(now),
-            None if check.verdict.is_some() && mock.verdict.is_some() => {}
-            None => panic!("both wait for ever: {:?}, {:?}", check.player, mock.player),
-        }
+    for (side, event) in trace.events {
+        recording += &match event {
+            Event::Bytes(bytes) => recorder.say(side, &bytes),
+            Event::End(End::Eof) => recorder.end(side),
+            Event::End(End::Reset) => recorder.reset(),
+        };
     }
     recording += &recorder.finish();
-    let (verdict, turns) = (check.verdict.unwrap(), check.player.into_turns());
-    Outcome { check: verdict, mock: mock.verdict.unwrap(), recording, steps, turns }
+    Outcome { check: check.result(), mock: mock.result(), recording, ticks: trace.ticks }
 }
 
-/// A transcript from its text.
-fn parse(text: &str) -> Transcript {
-    read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+fn name_of(eol: LineEnding) -> &'static str {
+    match eol {
+        LineEnding::Lf => "lf",
+        LineEnding::Crlf => "crlf",
+    }
 }
 
 fn text_of(items: &[Item], eol: LineEnding, decoration: &[u8]) -> String {
-    let mut text = format!("# generated\n%eol {}\n", eol.name());
+    let mut text = format!("# generated\n%eol {}\n", name_of(eol));
     for (index, item) in items.iter().enumerate() {
         text += match decoration.get(index) {
             Some(0) => "\n",
@@ -372,13 +208,9 @@ fn said_by(side: Side, items: &[Item]) -> Vec<u8> {
     said.collect::<Vec<_>>().concat()
 }
 
-fn line_of(verdict: &Verdict, transcript: &Transcript) -> Option<usize> {
-    match verdict {
-        Verdict::Followed => None,
-        Verdict::Diverged(Divergence { index, .. }) => {
-            Some(transcript.entries.get(*index).map_or_else(|| transcript.end_line(), |entry| entry.line))
-        }
-    }
+fn line_of(result: &Result<(), Divergence>, transcript: &Transcript) -> Option<usize> {
+    let index = result.as_ref().err()?.index;
+    Some(transcript.entries.get(index).map_or_else(|| transcript.end_line(), |entry| entry.line))
 }
 
 /// What the server sends behind an item before it needs more of the client.
@@ -451,7 +283,7 @@ fn check_literal(bytes: &[u8], side: Side, eol: LineEnding) -> Result<(), TestCa
     // As one item, and as the recorder cuts it.
     let one = notation(&Item::Literal(side, bytes.to_vec()), eol);
     for lines in [vec![one], literals(side, bytes, eol)] {
-        let text = format!("%eol {}\n{}\n", eol.name(), lines.join("\n"));
+        let text = format!("%eol {}\n{}\n", name_of(eol), lines.join("\n"));
         for line in &lines {
             prop_assert!(!line.ends_with([' ', '\t', '\r', '\u{a0}', '\u{3000}']), "{line:?}");
             prop_assert!(!line.chars().any(char::is_control), "{line:?}");
@@ -493,8 +325,8 @@ proptest! {
     fn a_check_of_what_is_played_passes(case in any_case(), delivery in any_delivery()) {
         let transcript = case.transcript();
         let outcome = converse(&transcript, &transcript, delivery);
-        prop_assert_eq!(outcome.check, Verdict::Followed, "{}", case.text);
-        prop_assert_eq!(outcome.mock, Verdict::Followed, "{}", case.text);
+        prop_assert_eq!(outcome.check, Ok(()), "{}", case.text);
+        prop_assert_eq!(outcome.mock, Ok(()), "{}", case.text);
     }
 
     #[test]
@@ -506,7 +338,7 @@ proptest! {
         // The normal form of a normal form is itself, to the byte.
         let again = converse(&recorded, &recorded, delivery);
         prop_assert_eq!(again.recording, recording);
-        prop_assert_eq!((again.check, again.mock), (Verdict::Followed, Verdict::Followed));
+        prop_assert_eq!((again.check, again.mock), (Ok(()), Ok(())));
     }
 
     #[test]
@@ -517,7 +349,7 @@ proptest! {
         let items = case.items.iter().filter(is_said).chain(case.items.iter().filter(is_server));
         let checked = Case::new(case.eol, items.cloned().collect(), &[]);
         let outcome = converse(&checked.transcript(), &played, delivery);
-        prop_assert_eq!((outcome.check, outcome.mock), (Verdict::Followed, Verdict::Followed), "{}", case.text);
+        prop_assert_eq!((outcome.check, outcome.mock), (Ok(()), Ok(())), "{}", case.text);
         // The recording has the same, but for the order of the two sides.
         let recorded = items_of(&parse(&outcome.recording));
         prop_assert_eq!(said_by(Side::Server, &recorded), said_by(Side::Server, &case.items), "{}", case.text);
@@ -575,12 +407,10 @@ proptest! {
         let (checked, played) = (checked.transcript(), played.transcript());
         let outcomes = [Delivery::Prompt, Delivery::Bytes(seed), Delivery::Pieces(seed)]
             .map(|delivery| converse(&checked, &played, delivery));
-        let diff = |outcome: &Outcome| match &outcome.check {
-            Verdict::Followed => None,
-            Verdict::Diverged(divergence) => {
-                let Diff { headline, lines, .. } = Diff::new(&checked, Side::Client, divergence, "server");
-                Some((headline, lines))
-            }
+        let diff = |outcome: &Outcome| {
+            let divergence = outcome.check.as_ref().err()?;
+            let Diff { headline, lines, .. } = Diff::new(&client(&checked), divergence, "server");
+            Some((headline, lines))
         };
         for outcome in &outcomes[1..] {
             prop_assert_eq!(&outcomes[0].check, &outcome.check);
@@ -628,19 +458,17 @@ proptest! {
     #[test]
     fn a_check_of_what_was_updated_passes((old, now) in any_old_transcript(), delivery in any_delivery()) {
         let (transcript, played) = (old.transcript(), now.transcript());
-        let outcome = converse_as(Player::for_update(Arc::new(transcript.clone())), &played, delivery);
-        if outcome.check != Verdict::Followed {
-            return Ok(());
-        }
-        let Ok(new) = rewrite(&transcript, &outcome.turns) else { return Ok(()) };
+        let outcome = learn(&transcript, &played, delivery);
+        let Ok(turns) = outcome.check else { return Ok(()) };
+        let Ok(new) = rewrite(&transcript, &turns) else { return Ok(()) };
         let text = new.as_deref().unwrap_or(&old.text);
         let outcome = converse(&parse(text), &played, delivery);
-        prop_assert_eq!(outcome.check, Verdict::Followed, "old:\n{}\nnow:\n{}\nnew:\n{}", old.text, now.text, text);
+        prop_assert_eq!(outcome.check, Ok(()), "old:\n{}\nnow:\n{}\nnew:\n{}", old.text, now.text, text);
         // What is right is not touched, and once is enough.
         let again = parse(text);
-        let outcome = converse_as(Player::for_update(Arc::new(again.clone())), &played, delivery);
-        prop_assert_eq!(outcome.check, Verdict::Followed, "{}", text);
-        prop_assert_eq!(rewrite(&again, &outcome.turns), Ok(None), "{}", text);
+        let outcome = learn(&again, &played, delivery);
+        prop_assert!(outcome.check.is_ok(), "{:?}\n{}", outcome.check, text);
+        prop_assert_eq!(rewrite(&again, &outcome.check.unwrap()), Ok(None), "{}", text);
     }
 }
 
@@ -650,9 +478,9 @@ fn thirty_thousand_pipelined_lines_are_linear() {
         let text = "C: hello\n".repeat(lines) + &"S: HELLO\n".repeat(lines) + "C EOF\nS EOF\n";
         let transcript = parse(&text);
         let outcome = converse(&transcript, &transcript, Delivery::Pieces(1));
-        assert_eq!((outcome.check, outcome.mock), (Verdict::Followed, Verdict::Followed));
+        assert_eq!((outcome.check, outcome.mock), (Ok(()), Ok(())));
         assert_eq!(outcome.recording, text);
-        outcome.steps
+        outcome.ticks
     };
     assert!(steps(30_000) < 3 * steps(15_000));
 }

@@ -18,13 +18,13 @@ const ANY_LINE: &str = "a line that begins with 'C:', 'S:', 'C\\', 'S\\', 'S~', 
 
 /// Why a file is no transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ParseError {
+pub(crate) struct ParseError {
     /// The file.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
     /// The line, from 1.
-    pub line: usize,
+    pub(crate) line: usize,
     /// What was found, and what was expected.
-    pub message: String,
+    pub(crate) message: String,
 }
 
 impl fmt::Display for ParseError {
@@ -39,7 +39,7 @@ impl std::error::Error for ParseError {}
 ///
 /// # Errors
 /// At the first line that is none of a transcript's.
-pub fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> {
+pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> {
     let fail = |line, message| ParseError { path: path.to_owned(), line, message };
     let text = std::str::from_utf8(bytes).map_err(|error| {
         let (valid, rest) = bytes.split_at(error.valid_up_to());
@@ -64,23 +64,6 @@ pub fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> {
         timeout: reader.timeout.unwrap_or(DEFAULT_TIMEOUT),
         entries: reader.entries,
         source,
-    })
-}
-
-/// Whether the side `own` of a transcript can be played.
-///
-/// # Errors
-/// At the first item that says what may come where something must be sent.
-pub fn check_playable(transcript: &Transcript, own: Side) -> Result<(), ParseError> {
-    let found = transcript.entries.iter().find_map(|entry| match &entry.item {
-        Item::Pattern(side, _) if *side == own => Some((entry.line, format!("{}~", own.letter()))),
-        Item::Any if own == Side::Server => Some((entry.line, "S ...".to_owned())),
-        _ => None,
-    });
-    found.map_or(Ok(()), |(line, form)| {
-        let letter = own.letter();
-        let message = format!("found '{form}'; expected what the {own} sends ('{letter}: text')");
-        Err(ParseError { path: transcript.path.clone(), line, message })
     })
 }
 

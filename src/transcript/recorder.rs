@@ -5,7 +5,7 @@ use super::writer::{LONGEST_PIECE, literals, notation};
 
 /// Records one conversation. What each call gives is the text that is certain by then.
 #[derive(Debug, Default)]
-pub struct Recorder {
+pub(crate) struct Recorder {
     /// Follows the first complete line; until then, items are held back.
     eol: Option<LineEnding>,
     held: Vec<Item>,
@@ -19,7 +19,7 @@ pub struct Recorder {
 impl Recorder {
     /// Takes what a side says: the client's when it is handed to the socket, the server's when it is read.
     #[must_use]
-    pub fn say(&mut self, side: Side, bytes: &[u8]) -> String {
+    pub(crate) fn say(&mut self, side: Side, bytes: &[u8]) -> String {
         if bytes.is_empty() || self.is_over || (side == Side::Client && self.has_client_ended) {
             return String::new();
         }
@@ -48,7 +48,7 @@ impl Recorder {
 
     /// Takes the end of a side.
     #[must_use]
-    pub fn end(&mut self, side: Side) -> String {
+    pub(crate) fn end(&mut self, side: Side) -> String {
         if self.is_over || (side == Side::Client && self.has_client_ended) {
             return String::new();
         }
@@ -61,7 +61,7 @@ impl Recorder {
 
     /// Takes a reset of the connection by the server.
     #[must_use]
-    pub fn reset(&mut self) -> String {
+    pub(crate) fn reset(&mut self) -> String {
         if std::mem::replace(&mut self.is_over, true) {
             return String::new();
         }
@@ -70,7 +70,7 @@ impl Recorder {
 
     /// What is left, where nothing more is told.
     #[must_use]
-    pub fn finish(&mut self) -> String {
+    pub(crate) fn finish(&mut self) -> String {
         self.is_over = true;
         self.flush() + &self.finish_if_over()
     }

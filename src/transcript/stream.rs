@@ -2,7 +2,7 @@
 
 /// How a side's stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
+pub(crate) enum End {
     /// In order: nothing more comes.
     Eof,
     /// The connection was reset.

@@ -1,80 +1,66 @@
-//! The player against scripts of what the other side says, on a clock of their own.
+//! Players against what the other side says at given times.
 
-use std::path::Path;
-
-use super::super::read;
 use super::*;
-
-/// When the clock of these tests begins.
-const START: Duration = Duration::from_secs(1000);
-
-const fn ms(milliseconds: u64) -> Duration {
-    Duration::from_millis(milliseconds)
-}
-
-/// What the other side says, and after how many milliseconds. `<EOF>` and `<RST>` are ends.
-type Script<'s> = &'s [(u64, &'s str)];
+use crate::transcript::Playable;
+use crate::transcript::divergence::Fault;
+use crate::transcript::old::LONGEST_LINE;
+use crate::transcript::testing::{Delivery, Playing, START, Timetable, converse, ms, parse};
 
 #[derive(Debug)]
 struct Outcome {
-    verdict: Verdict,
-    /// When it was over, in milliseconds.
+    result: Result<(), Divergence>,
+    /// When it was known, in milliseconds.
     took: u128,
     /// What was sent, and when.
     sent: Vec<(u128, String)>,
 }
 
 impl Outcome {
-    fn divergence(&self) -> &Divergence {
-        let Verdict::Diverged(divergence) = &self.verdict else { panic!("{self:?}") };
-        divergence
-    }
-
-    /// The headline, the item's index, and what came instead.
-    fn gist(&self) -> (Headline, usize, &str) {
-        let Divergence { headline, index, received, .. } = self.divergence();
-        (*headline, *index, std::str::from_utf8(received).unwrap())
-    }
-
     fn sent(&self) -> Vec<(u128, &str)> {
         self.sent.iter().map(|(at, text)| (*at, text.as_str())).collect()
     }
 }
 
-fn play(own: Side, text: &str, mut script: Script) -> Outcome {
-    let transcript = read(Path::new("t.chat"), text.as_bytes()).unwrap();
-    let mut player = Player::new(Arc::new(transcript), own);
-    let mut now = START;
-    let mut sent = Vec::new();
-    loop {
-        while let [(at, said), rest @ ..] = script
-            && START + ms(*at) <= now
-        {
-            script = rest;
-            match *said {
-                "<EOF>" => player.end(End::Eof, now),
-                "<RST>" => player.end(End::Reset, now),
-                text => player.receive(text.as_bytes(), now),
-            }
-        }
-        let took = now.saturating_sub(START).as_millis();
-        match player.advance(now) {
-            Step::Send(bytes) => {
-                player.sent(bytes.len(), now);
-                sent.push((took, String::from_utf8(bytes).unwrap()));
-            }
-            Step::End => sent.push((took, "<EOF>".to_owned())),
-            Step::Reset => sent.push((took, "<RST>".to_owned())),
-            Step::Wait(until) => {
-                let next = script.first().map(|(at, _)| START + ms(*at));
-                now = next.into_iter().chain(until).min().expect("something to wait for");
-            }
-            Step::Done(verdict) => return Outcome { verdict, took, sent },
-        }
-    }
+fn differs(index: usize, received: &str) -> Result<(), Divergence> {
+    Err(Divergence { index, fault: Fault::Differs { received: received.into() } })
 }
 
-fn check(text: &str, script: Script) -> Outcome {
+fn unexpected(index: usize, received: &str) -> Result<(), Divergence> {
+    Err(Divergence { index, fault: Fault::Unexpected { received: received.into() } })
+}
+
+fn missing(index: usize, received: &str, milliseconds: u64) -> Result<(), Divergence> {
+    let limit = ms(milliseconds);
+    Err(Divergence { index, fault: Fault::Missing { received: received.into(), limit } })
+}
+
+fn closed_early(index: usize, received: &str) -> Result<(), Divergence> {
+    Err(Divergence { index, fault: Fault::ClosedEarly { received: received.into() } })
+}
+
+fn reset(index: usize) -> Result<(), Divergence> {
+    Err(Divergence { index, fault: Fault::Reset { received: Vec::new() } })
+}
+
+fn follow(text: &str, own: Side) -> Follow {
+    Follow::new(Playable::new(parse(text), own).unwrap())
+}
+
+/// Plays `own` against a script that says words at given times.
+fn play(own: Side, text: &str, script: Timetable) -> Outcome {
+    let mut player = Playing::new(follow(text, own));
+    let mut script = script;
+    match own {
+        Side::Client => converse(&mut player, &mut script, Delivery::Prompt),
+        Side::Server => converse(&mut script, &mut player, Delivery::Prompt),
+    };
+    let since = |at: Duration| at.saturating_sub(START).as_millis();
+    let sent = player.steps.iter().map(|(at, event)| (since(*at), event.word())).collect();
+    let (at, result) = player.done.unwrap();
+    Outcome { result, took: since(at), sent }
+}
+
+fn check(text: &str, script: Timetable) -> Outcome {
     play(Side::Client, text, script)
 }
 
@@ -82,15 +68,13 @@ fn check(text: &str, script: Script) -> Outcome {
 fn a_reply_that_differs_is_shown_whole() {
     let text = "C: a\nS: hello\nC: b\n";
     let played = check(text, &[(5, "h"), (10, "a"), (400, "llo\nmore\n")]);
-    assert_eq!(played.gist(), (Headline::Differs, 1, "hallo\n"));
+    assert_eq!(played.result, differs(1, "hallo\n"));
     assert_eq!(played.sent(), [(0, "a\n")], "nothing is sent after a mismatch");
-    let Divergence { last_sent, end, limit, .. } = *played.divergence();
-    assert_eq!((last_sent, end, limit), (Some(1), None, None));
     // A line that never ends is shown as far as it came.
     let played = check(text, &[(10, "hallo")]);
-    assert_eq!((played.gist(), played.took), ((Headline::Differs, 1, "hallo"), 510));
+    assert_eq!((played.result, played.took), (differs(1, "hallo"), 510));
     let played = check(text, &[(10, "hallo"), (20, "<EOF>")]);
-    assert_eq!((played.gist(), played.took), ((Headline::Differs, 1, "hallo"), 20));
+    assert_eq!((played.result, played.took), (differs(1, "hallo"), 20));
 }
 
 #[test]
@@ -98,8 +82,7 @@ fn a_missing_reply_has_its_limit_and_the_part_that_came() {
     let text = "%timeout 2s\nC: a\nS: hello\n";
     for (script, received, took) in [(&[][..], "", 2000), (&[(1500, "hel")], "hel", 2000)] {
         let played = check(text, script);
-        assert_eq!((played.gist(), played.took), ((Headline::Missing, 1, received), took));
-        assert_eq!(played.divergence().limit, Some(ms(2000)));
+        assert_eq!((played.result, played.took), (missing(1, received, 2000), took));
     }
 }
 
@@ -108,7 +91,7 @@ fn the_limit_runs_from_the_later_of_the_last_send_and_the_previous_match() {
     let text = "%timeout 1s\nS: a\nS: b\nC: c\nS: d\nS: e\n";
     let script = [(900, "a\n"), (1800, "b\n"), (2700, "d\n")];
     let played = check(text, &script);
-    assert_eq!((played.gist(), played.took), ((Headline::Missing, 4, ""), 3700));
+    assert_eq!((played.result, played.took), (missing(4, "", 1000), 3700));
     let text = "%timeout 1s\nS: a\nC WAIT 800ms\nC: c\nS: d\n";
     let played = check(text, &[(900, "a\n")]);
     assert_eq!((played.sent(), played.took), (vec![(1700, "c\n")], 2700));
@@ -116,8 +99,7 @@ fn the_limit_runs_from_the_later_of_the_last_send_and_the_previous_match() {
 
 #[test]
 fn a_server_is_not_late_while_it_still_takes_what_is_sent() {
-    let transcript = read(Path::new("t.chat"), b"%timeout 1s\nC: abc\nS: d\n").unwrap();
-    let mut player = Player::new(Arc::new(transcript), Side::Client);
+    let mut player = follow("%timeout 1s\nC: abc\nS: d\n", Side::Client);
     assert_eq!(player.advance(START), Step::Send(b"abc\n".to_vec()));
     player.sent(1, START + ms(900));
     assert_eq!(player.advance(START + ms(1800)), Step::Wait(Some(START + ms(1900))));
@@ -128,60 +110,58 @@ fn output_that_nothing_asks_for_is_unexpected() {
     let said = "A\nmore\nand more\n";
     // At the next item it is what comes instead.
     let played = check("C: a\nS: A\nC: b\nS: B\n", &[(10, said)]);
-    assert_eq!(played.gist(), (Headline::Differs, 3, "more\n"));
+    assert_eq!(played.result, differs(3, "more\n"));
     let played = check("C: a\nS: A\nS EOF\n", &[(10, said)]);
-    assert_eq!(played.gist(), (Headline::Unexpected, 2, "more\n"));
+    assert_eq!(played.result, unexpected(2, "more\n"));
     let played = check("C: a\nS: A\n", &[(10, said)]);
-    assert_eq!(played.gist(), (Headline::Unexpected, 2, "more\n"));
+    assert_eq!(played.result, unexpected(2, "more\n"));
     let played = check("C: a\nS: A\n", &[(10, "A\n"), (400, "mo"), (500, "re"), (600, "<EOF>")]);
-    assert_eq!(played.gist(), (Headline::Unexpected, 2, "more"));
+    assert_eq!(played.result, unexpected(2, "more"));
     assert_eq!(played.sent(), [(0, "a\n"), (10, "<EOF>")], "the file's end ends our side");
     let played = check("C: a\nS: A\n", &[(10, "A\n"), (600, "late")]);
-    assert_eq!((played.verdict, played.took), (Verdict::Followed, 510));
+    assert_eq!((played.result, played.took), (Ok(()), 510));
     let played = check("C: a\nS: A\n", &[(10, "A\n"), (20, "<EOF>")]);
-    assert_eq!((played.verdict, played.took), (Verdict::Followed, 20));
+    assert_eq!((played.result, played.took), (Ok(()), 20));
 }
 
 #[test]
 fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
     let text = "C: a\nS: A\nS EOF\n";
-    for (script, headline, index, end) in [
-        (&[(10, "<EOF>")][..], Headline::ClosedEarly, 1, Some(End::Eof)),
-        (&[(10, "A"), (20, "<EOF>")], Headline::ClosedEarly, 1, Some(End::Eof)),
-        (&[(10, "<RST>")], Headline::Reset, 1, Some(End::Reset)),
-        (&[(10, "A\n"), (20, "<RST>")], Headline::Reset, 2, Some(End::Reset)),
-        (&[(10, "A\n")], Headline::NoEnd, 2, None),
+    for (script, result) in [
+        (&[(10, "<EOF>")][..], closed_early(1, "")),
+        (&[(10, "A"), (20, "<EOF>")], closed_early(1, "A")),
+        (&[(10, "<RST>")], reset(1)),
+        (&[(10, "A\n"), (20, "<RST>")], reset(2)),
+        (&[(10, "A\n")], Err(Divergence { index: 2, fault: Fault::NoEof { limit: ms(5000) } })),
     ] {
-        let played = check(text, script);
-        let divergence = played.divergence();
-        assert_eq!((divergence.headline, divergence.index, divergence.end), (headline, index, end));
+        assert_eq!(check(text, script).result, result);
     }
-    assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).verdict, Verdict::Followed);
+    assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, Ok(()));
     let text = "C: a\nS: A\nS RST\n";
-    assert_eq!(check(text, &[(10, "A\n"), (20, "<RST>")]).verdict, Verdict::Followed);
-    let played = check(text, &[(10, "A\n"), (20, "<EOF>")]);
-    assert_eq!((played.gist(), played.divergence().end), ((Headline::Differs, 2, ""), Some(End::Eof)));
-    assert_eq!(check(text, &[(10, "A\n")]).gist(), (Headline::Missing, 2, ""));
-    assert_eq!(check("C: a\nS: A\n", &[(10, "A\n"), (20, "<RST>")]).gist(), (Headline::Reset, 2, ""));
+    assert_eq!(check(text, &[(10, "A\n"), (20, "<RST>")]).result, Ok(()));
+    let eof_for_reset = Err(Divergence { index: 2, fault: Fault::EofForReset });
+    assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, eof_for_reset);
+    assert_eq!(check(text, &[(10, "A\n")]).result, missing(2, "", 5000));
+    assert_eq!(check("C: a\nS: A\n", &[(10, "A\n"), (20, "<RST>")]).result, reset(2));
 }
 
 #[test]
 fn a_wrong_end_of_line_differs() {
-    assert_eq!(check("%eol crlf\nS: a\n", &[(0, "a\n")]).gist(), (Headline::Differs, 0, "a\n"));
-    assert_eq!(check("%eol crlf\nS~ a\n", &[(0, "a\n")]).gist(), (Headline::Differs, 0, "a\n"));
-    assert_eq!(check("S: a\n", &[(0, "a\r\n")]).gist(), (Headline::Differs, 0, "a\r\n"));
-    assert_eq!(check("S~ a\n", &[(0, "a\r\n")]).gist(), (Headline::Differs, 0, "a\r\n"));
+    assert_eq!(check("%eol crlf\nS: a\n", &[(0, "a\n")]).result, differs(0, "a\n"));
+    assert_eq!(check("%eol crlf\nS~ a\n", &[(0, "a\n")]).result, differs(0, "a\n"));
+    assert_eq!(check("S: a\n", &[(0, "a\r\n")]).result, differs(0, "a\r\n"));
+    assert_eq!(check("S~ a\n", &[(0, "a\r\n")]).result, differs(0, "a\r\n"));
 }
 
 #[test]
 fn lines_are_passed_over_until_the_next_item_matches() {
     let text = "C: a\nS ...\nS: end\nC: b\nS EOF\n";
-    let followed = |text, script| check(text, script).verdict == Verdict::Followed;
+    let followed = |text, script| check(text, script).result == Ok(());
     assert!(followed(text, &[(10, "x\ny\nen"), (20, "d\n"), (30, "<EOF>")]));
     assert!(followed(text, &[(10, "end\n"), (30, "<EOF>")]), "none are enough");
-    assert_eq!(check(text, &[(10, "x\nend\nmore\n")]).gist(), (Headline::Unexpected, 4, "more\n"));
-    assert_eq!(check(text, &[(10, "x\nthe end\n")]).gist(), (Headline::Missing, 2, ""));
-    assert_eq!(check(text, &[(10, "x\ny"), (20, "<EOF>")]).gist(), (Headline::ClosedEarly, 2, "y"));
+    assert_eq!(check(text, &[(10, "x\nend\nmore\n")]).result, unexpected(4, "more\n"));
+    assert_eq!(check(text, &[(10, "x\nthe end\n")]).result, missing(2, "", 5000));
+    assert_eq!(check(text, &[(10, "x\ny"), (20, "<EOF>")]).result, closed_early(2, "y"));
     // It matches at once, so what stands below it is sent.
     assert_eq!(check("S ...\nC: a\nS: b\n", &[(10, "x\nb\n"), (20, "<EOF>")]).sent()[0], (0, "a\n"));
     // At the end it takes whatever comes.
@@ -194,48 +174,46 @@ fn lines_are_passed_over_until_the_next_item_matches() {
 #[test]
 fn a_pattern_needs_a_whole_line_or_the_end_of_the_stream() {
     let text = "%timeout 1s\nS~ 2\\d\\d( .*)?\nS EOF\n";
-    assert_eq!(check(text, &[(0, "22"), (10, "0 x\n"), (20, "<EOF>")]).verdict, Verdict::Followed);
-    assert_eq!(check(text, &[(0, "220"), (20, "<EOF>")]).verdict, Verdict::Followed);
-    assert_eq!(check(text, &[(0, "220")]).gist(), (Headline::Missing, 0, "220"));
-    assert_eq!(check(text, &[(0, "1220\n")]).gist(), (Headline::Differs, 0, "1220\n"));
-    assert_eq!(check(text, &[(0, "22"), (20, "<EOF>")]).gist(), (Headline::Differs, 0, "22"));
-    assert_eq!(check("S~ .*\n", &[(20, "<EOF>")]).gist(), (Headline::ClosedEarly, 0, ""));
+    assert_eq!(check(text, &[(0, "22"), (10, "0 x\n"), (20, "<EOF>")]).result, Ok(()));
+    assert_eq!(check(text, &[(0, "220"), (20, "<EOF>")]).result, Ok(()));
+    assert_eq!(check(text, &[(0, "220")]).result, missing(0, "220", 1000));
+    assert_eq!(check(text, &[(0, "1220\n")]).result, differs(0, "1220\n"));
+    assert_eq!(check(text, &[(0, "22"), (20, "<EOF>")]).result, differs(0, "22"));
+    assert_eq!(check("S~ .*\n", &[(20, "<EOF>")]).result, closed_early(0, ""));
 }
 
 #[test]
 fn a_prompt_matches_at_once() {
     let played = check("S\\ login: \\\nC: a\nS: hi\n", &[(10, "login: "), (20, "hi\n"), (30, "<EOF>")]);
-    assert_eq!((played.sent()[0], played.verdict.clone()), ((10, "a\n"), Verdict::Followed), "{played:?}");
+    assert_eq!((played.sent()[0], played.result.clone()), ((10, "a\n"), Ok(())), "{played:?}");
 }
 
 #[test]
 fn a_silence_is_broken_by_anything_and_passes_by_itself() {
     let text = "C: a\nS QUIET 100ms\nC: b\nS: B\n";
     let played = check(text, &[(99, "x\n")]);
-    assert_eq!(played.gist(), (Headline::Unexpected, 1, "x\n"));
+    assert_eq!(played.result, unexpected(1, "x\n"));
     let played = check(text, &[(110, "B\n"), (120, "<EOF>")]);
     assert_eq!(played.sent()[..2], [(0, "a\n"), (100, "b\n")]);
-    assert_eq!(played.verdict, Verdict::Followed);
+    assert_eq!(played.result, Ok(()));
     // Behind `S ...` it begins with what came last.
     let played = check("S ...\nS QUIET 100ms\nC: b\n", &[(50, "x\n"), (140, "y"), (300, "<EOF>")]);
-    assert_eq!((played.sent()[0], played.verdict.clone()), ((240, "b\n"), Verdict::Followed));
+    assert_eq!((played.sent()[0], played.result.clone()), ((240, "b\n"), Ok(())));
     // What a pause of the server's allows is for the line behind it.
     let text = "%timeout 1s\nS WAIT 2s\nS QUIET 100ms\nS: a\nS EOF\n";
-    assert_eq!(check(text, &[(3000, "a\n"), (3010, "<EOF>")]).verdict, Verdict::Followed);
+    assert_eq!(check(text, &[(3000, "a\n"), (3010, "<EOF>")]).result, Ok(()));
 }
 
 #[test]
 fn pauses() {
     let played = check("C: a\nC WAIT 300ms\nC WAIT 300ms\nC: b\nC EOF\nS EOF\n", &[(900, "<EOF>")]);
     assert_eq!(played.sent(), [(0, "a\n"), (600, "b\n"), (600, "<EOF>")]);
-    assert_eq!(played.verdict, Verdict::Followed);
+    assert_eq!(played.result, Ok(()));
     let text = "%timeout 1s\nS: a\nS WAIT 2s\nS: b\nS: c\n";
     let played = check(text, &[(500, "a\n"), (3400, "b\n")]);
-    assert_eq!((played.gist(), played.took), ((Headline::Missing, 3, ""), 4400));
-    assert_eq!(played.divergence().limit, Some(ms(1000)));
+    assert_eq!((played.result, played.took), (missing(3, "", 1000), 4400));
     let played = check(text, &[(500, "a\n")]);
-    assert_eq!((played.gist(), played.took), ((Headline::Missing, 2, ""), 3500));
-    assert_eq!(played.divergence().limit, Some(ms(3000)));
+    assert_eq!((played.result, played.took), (missing(2, "", 3000), 3500));
 }
 
 #[test]
@@ -250,9 +228,7 @@ fn a_mismatch_at_a_line_is_reported_at_that_line() {
         {
             let played = check(&text, script);
             let received = format!("{wrong}!\n");
-            assert_eq!(played.gist(), (Headline::Differs, wrong - 1, &received[..]));
-            let last_sent = (1..wrong).rev().find(|&line| is_client(line));
-            assert_eq!(played.divergence().last_sent, last_sent);
+            assert_eq!(played.result, differs(wrong - 1, &received[..]));
         }
     }
 }
@@ -265,27 +241,26 @@ fn a_mock_keeps_what_comes_early_until_its_turn() {
     let expected =
         [(0, "hi\n"), (100, "login: "), (100, "A\n"), (1100, "B\n"), (1100, "bye\n"), (1100, "<EOF>")];
     assert_eq!(played.sent(), expected);
-    assert_eq!(played.verdict, Verdict::Followed);
+    assert_eq!(played.result, Ok(()));
 }
 
 #[test]
 fn a_mock_waits_for_ever_and_its_client_may_end_when_it_has_said_all() {
     let mock = |text, script| play(Side::Server, text, script);
     let played = mock("C: a\nS: A\n", &[(3_600_000, "a\n"), (7_200_000, "<EOF>")]);
-    assert_eq!((played.verdict, played.took), (Verdict::Followed, 7_200_000));
-    assert_eq!(mock("C: a\nS: A\n", &[(0, "<EOF>")]).gist(), (Headline::ClosedEarly, 0, ""));
-    assert_eq!(mock("C: a\nS: A\n", &[(0, "b\n")]).gist(), (Headline::Differs, 0, "b\n"));
-    assert_eq!(mock("C: a\nS: A\n", &[(0, "a\nb\n")]).gist(), (Headline::Unexpected, 2, "b\n"));
-    assert_eq!(mock("C: a\nS RST\n", &[(0, "a\nb\n")]).verdict, Verdict::Followed);
-    assert_eq!(mock("C~ a+\nS: A\n", &[(0, "aa\n"), (10, "<EOF>")]).verdict, Verdict::Followed);
+    assert_eq!((played.result, played.took), (Ok(()), 7_200_000));
+    assert_eq!(mock("C: a\nS: A\n", &[(0, "<EOF>")]).result, closed_early(0, ""));
+    assert_eq!(mock("C: a\nS: A\n", &[(0, "b\n")]).result, differs(0, "b\n"));
+    assert_eq!(mock("C: a\nS: A\n", &[(0, "a\nb\n")]).result, unexpected(2, "b\n"));
+    assert_eq!(mock("C: a\nS RST\n", &[(0, "a\nb\n")]).result, Ok(()));
+    assert_eq!(mock("C~ a+\nS: A\n", &[(0, "aa\n"), (10, "<EOF>")]).result, Ok(()));
     let played = mock("C: a\nC WAIT 200ms\nS QUIET 100ms\nS: A\n", &[(0, "a\n"), (500, "<EOF>")]);
     assert_eq!(played.sent(), [(350, "A\n")], "the client's pause and some more");
 }
 
 #[test]
 fn a_mock_is_silent_after_all_is_sent() {
-    let transcript = read(Path::new("t.chat"), b"S: a\nS QUIET 100ms\nS: b\n").unwrap();
-    let mut player = Player::new(Arc::new(transcript), Side::Server);
+    let mut player = follow("S: a\nS QUIET 100ms\nS: b\n", Side::Server);
     assert_eq!(player.advance(START), Step::Send(b"a\n".to_vec()));
     assert_eq!(player.advance(START), Step::Wait(None));
     player.sent(1, START + ms(500));
@@ -297,24 +272,22 @@ fn a_mock_is_silent_after_all_is_sent() {
 
 #[test]
 fn a_long_last_send_leaves_the_server_its_grace() {
-    let transcript = read(Path::new("t.chat"), b"C: a\nC EOF\n").unwrap();
-    let mut player = Player::new(Arc::new(transcript), Side::Client);
+    let mut player = follow("C: a\nC EOF\n", Side::Client);
     assert_eq!(player.advance(START), Step::Send(b"a\n".to_vec()));
     assert_eq!(player.advance(START), Step::End);
     assert_eq!(player.advance(START), Step::Wait(Some(START + ms(5000))));
     player.sent(2, START + ms(2000));
     assert_eq!(player.advance(START + ms(2000)), Step::Wait(Some(START + ms(2500))));
     player.receive(b"x\n", START + ms(2100));
-    let Step::Done(Verdict::Diverged(divergence)) = player.advance(START + ms(2100)) else { panic!() };
-    assert_eq!(divergence.headline, Headline::Unexpected);
+    assert_eq!(player.advance(START + ms(2100)), Step::Done(unexpected(2, "x\n")));
 }
 
 #[test]
 fn more_is_not_taken_in_than_any_item_asks_for() {
-    let transcript = read(Path::new("t.chat"), b"S ...\nS: end\n").unwrap();
-    let mut player = Player::new(Arc::new(transcript), Side::Client);
+    let mut player = follow("S ...\nS: end\n", Side::Client);
     player.receive(&vec![b'x'; LONGEST_LINE], START);
     assert!(!player.wants_bytes());
-    let Step::Done(Verdict::Diverged(divergence)) = player.advance(START) else { panic!() };
-    assert_eq!((divergence.headline, divergence.index), (Headline::Differs, 1));
+    let Step::Done(Err(divergence)) = player.advance(START) else { panic!() };
+    assert_eq!((divergence.index, divergence.fault.received().len()), (1, LONGEST_LINE));
+    assert!(matches!(divergence.fault, Fault::Differs { .. }));
 }

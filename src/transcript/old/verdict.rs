@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::stream::End;
+use super::super::stream::End;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub(crate) enum Step {
     /// Send these bytes behind all earlier ones, and read at the same time.
     Send(Vec<u8>),
     /// End this side once all is sent.
@@ -21,7 +21,7 @@ pub enum Step {
 
 /// How it went.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// The other side followed the transcript; or, in an update, has said all that there is to know.
     Followed,
     /// It did not.
@@ -30,24 +30,24 @@ pub enum Verdict {
 
 /// Where and how the other side left the transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Divergence {
+pub(crate) struct Divergence {
     /// In a word.
-    pub headline: Headline,
+    pub(crate) headline: Headline,
     /// The item that was waited for, by its index; the number of items for the end of the transcript.
-    pub index: usize,
+    pub(crate) index: usize,
     /// The line of our side's last item.
-    pub last_sent: Option<usize>,
+    pub(crate) last_sent: Option<usize>,
     /// What came instead: the rest of its first line.
-    pub received: Vec<u8>,
+    pub(crate) received: Vec<u8>,
     /// The end of the stream, where that is what came.
-    pub end: Option<End>,
+    pub(crate) end: Option<End>,
     /// The time within which nothing more came, where that is what is wrong.
-    pub limit: Option<Duration>,
+    pub(crate) limit: Option<Duration>,
 }
 
 /// What is wrong, in a word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Headline {
+pub(crate) enum Headline {
     /// Something else came.
     Differs,
     /// Nothing came, or not all of it.

@@ -3,34 +3,13 @@
 
 use std::time::Duration;
 
-use super::Player;
+use super::verdict::{Divergence, Headline, Step, Verdict};
+use super::{Player, Turn};
 use crate::transcript::format::{Entry, Item};
 use crate::transcript::stream::End;
-use crate::transcript::verdict::{Divergence, Headline, Step, Verdict};
 
 /// How long it must be quiet, in an update, before the server has said all of its turn.
 const SETTLE: Duration = Duration::from_millis(100);
-
-/// What the server said between two items of the client's, in an update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Turn {
-    /// The server's items there: from the first of these indices, up to the second.
-    pub items: (usize, usize),
-    /// Whether they matched what was said.
-    pub matched: bool,
-    /// What was said.
-    pub received: Vec<u8>,
-    /// How the stream ended, where it did.
-    pub end: Option<End>,
-    /// Whether an earlier `S ...` still takes what comes first.
-    pub skips_first: bool,
-}
-
-impl Default for Turn {
-    fn default() -> Self {
-        Self { items: (0, 0), matched: true, received: Vec::new(), end: None, skips_first: false }
-    }
-}
 
 /// What the player makes of its transcript.
 #[derive(Debug)]

@@ -1,0 +1,81 @@
+//! Where and how the other side departed from a transcript.
+
+use std::time::Duration;
+
+/// The first item that did not match, and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Divergence {
+    /// The item, by its index; the number of items for the end of the transcript.
+    pub(crate) index: usize,
+    /// What is wrong.
+    pub(crate) fault: Fault,
+}
+
+/// What is wrong. Received bytes are the first line of what the item did not match.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The line is not the expected one.
+    Differs {
+        /// The line, as far as it arrived.
+        received: Vec<u8>,
+    },
+    /// The stream ended with EOF; a reset was expected.
+    EofForReset,
+    /// The line or the reset did not arrive in time.
+    Missing {
+        /// The part that did arrive.
+        received: Vec<u8>,
+        /// The time limit.
+        limit: Duration,
+    },
+    /// EOF did not arrive in time.
+    NoEof {
+        /// The time limit.
+        limit: Duration,
+    },
+    /// Bytes arrived although nothing was expected.
+    Unexpected {
+        /// The line, as far as it arrived.
+        received: Vec<u8>,
+    },
+    /// The stream ended before the item.
+    ClosedEarly {
+        /// The part of a line before that.
+        received: Vec<u8>,
+    },
+    /// The connection was reset before the item.
+    Reset {
+        /// The part of a line before that.
+        received: Vec<u8>,
+    },
+}
+
+impl Divergence {
+    /// The time limit that ran out, if that is what is wrong.
+    #[must_use]
+    pub(crate) fn limit(&self) -> Option<Duration> {
+        match self.fault {
+            Fault::Missing { limit, .. } | Fault::NoEof { limit } => Some(limit),
+            Fault::Differs { .. }
+            | Fault::EofForReset
+            | Fault::Unexpected { .. }
+            | Fault::ClosedEarly { .. }
+            | Fault::Reset { .. } => None,
+        }
+    }
+}
+
+impl Fault {
+    /// The bytes that arrived in place of what was expected.
+    #[must_use]
+    pub(crate) fn received(&self) -> &[u8] {
+        match self {
+            Self::Differs { received }
+            | Self::Missing { received, .. }
+            | Self::Unexpected { received }
+            | Self::ClosedEarly { received }
+            | Self::Reset { received } => received,
+            Self::EofForReset | Self::NoEof { .. } => &[],
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Drives players on a fake clock, over a connection in memory.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::time::Duration;
+
+use super::{Divergence, End, Player, Side, Step, Transcript, read};
+
+/// When the clock starts. Not zero, so that a player that confuses moments and durations is caught.
+pub(super) const START: Duration = Duration::from_secs(1000);
+
+pub(super) const fn ms(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}
+
+/// Parses the text of a transcript, `t.chat`.
+#[track_caller]
+pub(super) fn parse(text: &str) -> Transcript {
+    read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
+}
+
+/// What passes over a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Event {
+    Bytes(Vec<u8>),
+    End(End),
+}
+
+impl Event {
+    /// The event that a word stands for: `<EOF>` and `<RST>` are ends, everything else is text.
+    pub(super) fn from_word(word: &str) -> Self {
+        match word {
+            "<EOF>" => Self::End(End::Eof),
+            "<RST>" => Self::End(End::Reset),
+            text => Self::Bytes(text.as_bytes().to_vec()),
+        }
+    }
+
+    pub(super) fn word(&self) -> String {
+        match self {
+            Self::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
+            Self::End(End::Eof) => "<EOF>".to_owned(),
+            Self::End(End::Reset) => "<RST>".to_owned(),
+        }
+    }
+}
+
+/// How a connection splits and delays what is sent. The numbers seed a small generator.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Delivery {
+    /// In one piece, immediately.
+    Prompt,
+    /// Byte by byte, late.
+    Bytes(u64),
+    /// In pieces of any size, late.
+    Pieces(u64),
+}
+
+/// The longest delay on each half of the way, in milliseconds. A played silence has a larger margin than both
+/// together.
+const LATEST: u64 = 20;
+
+impl Delivery {
+    fn next(&mut self, below: u64) -> u64 {
+        let (Self::Bytes(state) | Self::Pieces(state)) = self else { return 0 };
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) % below
+    }
+
+    fn delay(&mut self) -> Duration {
+        ms(self.next(LATEST))
+    }
+
+    fn cut(&mut self, left: usize) -> usize {
+        match self {
+            Self::Prompt => left,
+            Self::Bytes(_) => 1,
+            Self::Pieces(_) => 1 + usize::try_from(self.next(left.min(12) as u64)).unwrap(),
+        }
+    }
+}
+
+/// One end of a connection.
+pub(super) trait Party {
+    /// Takes what the other party said.
+    fn hear(&mut self, event: Event, now: Duration);
+
+    /// What it says now.
+    fn speak(&mut self, now: Duration) -> Vec<Event>;
+
+    /// Notes that this many bytes were handed to the connection.
+    fn sent(&mut self, _bytes: usize, _now: Duration) {}
+
+    /// When it has something to say, if nothing happens before.
+    fn wake(&self) -> Option<Duration>;
+
+    /// Whether it may be left alone.
+    fn is_done(&self) -> bool;
+}
+
+/// A player as a party.
+#[derive(Debug)]
+pub(super) struct Playing<P: Player> {
+    player: P,
+    wake: Option<Duration>,
+    has_ended: bool,
+    /// What it was told to do, and when.
+    pub(super) steps: Vec<(Duration, Event)>,
+    /// The result, and when it was known.
+    pub(super) done: Option<(Duration, Result<P::Outcome, Divergence>)>,
+}
+
+impl<P: Player> Playing<P> {
+    pub(super) fn new(player: P) -> Self {
+        Self { player, wake: None, has_ended: false, steps: Vec::new(), done: None }
+    }
+
+    pub(super) fn result(self) -> Result<P::Outcome, Divergence> {
+        self.done.expect("the player is done").1
+    }
+}
+
+impl<P: Player> Party for Playing<P> {
+    fn hear(&mut self, event: Event, now: Duration) {
+        match event {
+            _ if self.done.is_some() => {}
+            Event::Bytes(bytes) => self.player.receive(&bytes, now),
+            Event::End(end) => self.player.end(end, now),
+        }
+    }
+
+    fn speak(&mut self, now: Duration) -> Vec<Event> {
+        let mut said = Vec::new();
+        while self.done.is_none() {
+            let event = match self.player.advance(now) {
+                Step::Send(bytes) => {
+                    assert!(!bytes.is_empty(), "nothing is sent");
+                    Event::Bytes(bytes)
+                }
+                Step::End => Event::End(End::Eof),
+                Step::Reset => Event::End(End::Reset),
+                Step::Wait(until) => {
+                    assert!(until.is_none_or(|until| until > now), "waits for the past");
+                    self.wake = until;
+                    return said;
+                }
+                Step::Done(result) => {
+                    self.done = Some((now, result));
+                    self.wake = None;
+                    break;
+                }
+            };
+            self.steps.push((now, event.clone()));
+            self.has_ended |= matches!(event, Event::End(_));
+            said.push(event);
+        }
+        // Whoever is done closes the connection.
+        if !std::mem::replace(&mut self.has_ended, true) {
+            said.push(Event::End(End::Eof));
+        }
+        said
+    }
+
+    fn sent(&mut self, bytes: usize, now: Duration) {
+        if self.done.is_none() {
+            self.player.sent(bytes, now);
+        }
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        self.wake
+    }
+
+    fn is_done(&self) -> bool {
+        self.done.is_some()
+    }
+}
+
+/// Says words (see [`Event::from_word`]) at fixed times, in milliseconds since the start.
+pub(super) type Timetable<'s> = &'s [(u64, &'s str)];
+
+impl Party for Timetable<'_> {
+    fn hear(&mut self, _event: Event, _now: Duration) {}
+
+    fn speak(&mut self, now: Duration) -> Vec<Event> {
+        let due = self.iter().take_while(|(at, _)| START + ms(*at) <= now).count();
+        let (words, rest) = self.split_at(due);
+        *self = rest;
+        words.iter().map(|(_, word)| Event::from_word(word)).collect()
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        self.first().map(|(at, _)| START + ms(*at))
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+/// What is on its way, in order.
+#[derive(Default)]
+struct Queue {
+    events: VecDeque<(Duration, Event)>,
+    last: Duration,
+}
+
+impl Queue {
+    fn push(&mut self, at: Duration, event: Event) {
+        self.last = self.last.max(at);
+        self.events.push_back((self.last, event));
+    }
+
+    fn pop_due(&mut self, now: Duration) -> Option<Event> {
+        self.events.pop_front_if(|(at, _)| *at <= now).map(|(_, event)| event)
+    }
+
+    fn next(&self) -> Option<Duration> {
+        self.events.front().map(|(at, _)| *at)
+    }
+}
+
+/// One direction of a connection.
+#[derive(Default)]
+struct Way {
+    /// What is to be handed to the socket.
+    out: Queue,
+    /// What the socket has.
+    wire: Queue,
+}
+
+impl Way {
+    fn say(&mut self, events: Vec<Event>, delivery: &mut Delivery, now: Duration) {
+        for event in events {
+            match event {
+                Event::Bytes(bytes) => {
+                    let mut rest = &bytes[..];
+                    while !rest.is_empty() {
+                        let (piece, others) = rest.split_at(delivery.cut(rest.len()));
+                        self.out.push(now + delivery.delay(), Event::Bytes(piece.to_vec()));
+                        rest = others;
+                    }
+                }
+                end @ Event::End(_) => self.out.push(now, end),
+            }
+        }
+    }
+}
+
+/// What the client end of a connection saw: who said what, in order.
+pub(super) struct Trace {
+    pub(super) events: Vec<(Side, Event)>,
+    /// How often the clock moved.
+    pub(super) ticks: usize,
+}
+
+/// Lets two parties talk until both are done.
+pub(super) fn converse(client: &mut impl Party, server: &mut impl Party, mut delivery: Delivery) -> Trace {
+    let (mut up, mut down) = (Way::default(), Way::default());
+    let mut trace = Trace { events: Vec::new(), ticks: 0 };
+    let mut now = START;
+    let mut is_reset = false;
+    loop {
+        trace.ticks += 1;
+        up.say(client.speak(now), &mut delivery, now);
+        down.say(server.speak(now), &mut delivery, now);
+        while let Some(event) = up.out.pop_due(now) {
+            if let Event::Bytes(bytes) = &event {
+                client.sent(bytes.len(), now);
+            }
+            trace.events.push((Side::Client, event.clone()));
+            up.wire.push(now + delivery.delay(), event);
+        }
+        while let Some(event) = down.out.pop_due(now) {
+            match &event {
+                Event::Bytes(bytes) => server.sent(bytes.len(), now),
+                Event::End(end) => is_reset |= *end == End::Reset,
+            }
+            down.wire.push(now + delivery.delay(), event);
+        }
+        while let Some(event) = up.wire.pop_due(now) {
+            // Nothing arrives once the server has reset the connection.
+            if !is_reset {
+                server.hear(event, now);
+            }
+        }
+        while let Some(event) = down.wire.pop_due(now) {
+            trace.events.push((Side::Server, event.clone()));
+            client.hear(event, now);
+        }
+        up.say(client.speak(now), &mut delivery, now);
+        down.say(server.speak(now), &mut delivery, now);
+        if client.is_done() && server.is_done() {
+            return trace;
+        }
+        let queues = [&up.out, &up.wire, &down.out, &down.wire];
+        let events = queues.iter().filter_map(|queue| queue.next());
+        let next = events.chain(client.wake()).chain(server.wake()).min();
+        now = next.expect("nobody has anything to wait for").max(now);
+    }
+}

@@ -1,0 +1,226 @@
+//! Updates against servers that say something else than the transcript.
+
+use std::time::Duration;
+
+use super::super::divergence::Fault;
+use super::super::testing::{Delivery, Event, Party, Playing, converse, parse};
+use super::super::{Learn, Playable};
+use super::*;
+
+/// Triggers and replies: once the client has sent the first (`<EOF>`: has ended), the server says the second,
+/// which may end with `<EOF>` or `<RST>`.
+type Replies<'s> = &'s [(&'s str, &'s str)];
+
+const LATER: Duration = Duration::from_millis(10);
+
+struct Server<'s> {
+    replies: Replies<'s>,
+    /// How long it waits before each piece of what it says.
+    later: Duration,
+    heard: String,
+    pieces: Vec<(Duration, &'s str)>,
+}
+
+impl Party for Server<'_> {
+    fn hear(&mut self, event: Event, _now: Duration) {
+        self.heard += &event.word();
+    }
+
+    fn speak(&mut self, now: Duration) -> Vec<Event> {
+        while let [(trigger, reply), rest @ ..] = self.replies
+            && let Some((_, left)) = self.heard.split_once(trigger)
+        {
+            (self.heard, self.replies) = (left.to_owned(), rest);
+            let (first, second) = reply.split_at(reply.find('<').unwrap_or(reply.len() / 2));
+            let last = self.pieces.last().map_or(now, |(at, _)| *at);
+            self.pieces.extend([(last + self.later, first), (last + 2 * self.later, second)]);
+        }
+        let due = self.pieces.iter().take_while(|(at, _)| *at <= now).count();
+        self.pieces.drain(..due).map(|(_, piece)| Event::from_word(piece)).collect()
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        self.pieces.first().map(|(at, _)| *at)
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+/// Updates a transcript from a server: the new text, or a word that says what happened.
+fn update(text: &str, replies: Replies) -> String {
+    update_from(text, replies, LATER)
+}
+
+fn update_from(text: &str, replies: Replies, later: Duration) -> String {
+    let playable = Playable::new(parse(text), Side::Client).unwrap();
+    let mut player = Playing::new(Learn::new(playable.clone()));
+    let mut server = Server { replies, later, heard: String::new(), pieces: Vec::new() };
+    converse(&mut player, &mut server, Delivery::Prompt);
+    let turns = match player.result() {
+        Ok(turns) => turns,
+        Err(divergence) => {
+            let name = match divergence.fault {
+                Fault::Missing { .. } => "Missing",
+                Fault::ClosedEarly { .. } => "ClosedEarly",
+                Fault::Reset { .. } => "Reset",
+                fault => panic!("{fault:?}"),
+            };
+            return name.to_owned();
+        }
+    };
+    match rewrite(playable.transcript(), &turns) {
+        Ok(None) => "unchanged".to_owned(),
+        Ok(Some(new)) => {
+            assert_ne!(new, text);
+            new
+        }
+        Err(conflict) => conflict.to_string(),
+    }
+}
+
+#[test]
+fn where_the_end_is_awaited_no_silence_ends_the_last_turn() {
+    let server: Replies = &[("<EOF>", "one\ntwo\n<EOF>")];
+    for text in ["C: hi\nC EOF\nS EOF\n", "C: hi\nC EOF\nS: two\nS EOF\n"] {
+        let updated = update_from(text, server, Duration::from_millis(300));
+        assert_eq!(updated, "C: hi\nC EOF\nS: one\nS: two\nS EOF\n");
+    }
+}
+
+#[test]
+fn what_is_the_same_is_left() {
+    for text in [
+        "S: hi\nC: a\n# why\nS: A\nC: quit\nS: bye\nS EOF\n",
+        "S: hi\nC: a\nS: A\nC: quit\nS: bye\n",
+        "S\\ h\\\nS: i\nC: a\nS~ [A]\nC: quit\nS ...\nS EOF",
+        "S ...\nC: a\nS: A\nC: quit\nC EOF\nS: bye\nS EOF\n",
+        "S ...\nC: a\nC WAIT 50ms\nS: A\nC WAIT 300ms\nC: quit\nS WAIT 1s\nS: bye\nS EOF\n",
+        "S: hi\nS QUIET 50ms\nC: a\nC WAIT 1s\nS: A\nC: quit\nS: bye\nC WAIT 1s\nC EOF\nS EOF\n",
+        "S: hi\nC: a\nC: quit\nS: A\nC WAIT 200ms\nS: bye\nS EOF\n",
+    ] {
+        let server = [("", "hi\n"), ("a\n", "A\n"), ("quit\n", "bye\n<EOF>")];
+        assert_eq!(update(text, &server), "unchanged", "{text}");
+    }
+}
+
+#[test]
+fn replies_that_are_changed_added_or_removed_are_rewritten_and_comments_stay() {
+    let text = "S: hi\nC: a\n# before\nS: one\n\n# between\nS: two\n# behind\nC: b\nS: B\n";
+    for (reply, expected) in [
+        ("one\ntwo\n", text.to_owned()),
+        ("one\n2\n", text.replace("S: two", "S: 2")),
+        ("1\ntwo\n", text.replace("S: one", "S: 1")),
+        ("1\n2\n", text.replace("S: one", "S: 1").replace("S: two", "S: 2")),
+        ("one\ntwo\nthree\n", text.replace("S: two\n", "S: two\nS: three\n")),
+        ("zero\none\ntwo\n", text.replace("# before\n", "S: zero\n# before\n")),
+        ("one\nhalf\ntwo\n", text.replace("S: one\n", "S: one\nS: half\n")),
+        ("one\n", text.replace("S: two\n", "")),
+        ("two\n", text.replace("S: one\n", "")),
+        ("one\ntwo", text.replace("S: two", "S\\ two\\")),
+        ("one\r\ntwo\n", text.replace("S: one", "S\\ one\\r")),
+    ] {
+        let server = [("", "hi\n"), ("a\n", reply), ("b\n", "B\n")];
+        let expected = if expected == text { "unchanged".to_owned() } else { expected };
+        assert_eq!(update(text, &server), expected, "{reply:?}");
+    }
+}
+
+#[test]
+fn a_reply_is_inserted_where_there_is_none() {
+    let server = [("", "hi\n"), ("a\n", "A\n"), ("b\n", "B\n<EOF>")];
+    for (text, expected) in [
+        ("C: a\nC EOF\n", "S: hi\nC: a\nC EOF\nS: A\n"),
+        ("# top\n\n  C: a\n  C: b\n", "# top\n\nS: hi\n  C: a\n  C: b\n  S: A\n  S: B\n  S EOF\n"),
+        ("S: hi\nC: a\nS: A\nC: b\n", "S: hi\nC: a\nS: A\nC: b\nS: B\nS EOF\n"),
+        ("S: hi\nC: a\n# c\nC: b\nS: B", "S: hi\nC: a\n# c\nC: b\nS: A\nS: B\nS EOF\n"),
+        ("# nothing\n", "# nothing\nS: hi\n"),
+        ("%eol lf\n", "%eol lf\nS: hi\n"),
+    ] {
+        assert_eq!(update(text, &server), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_is_inserted_can_be_checked() {
+    // The client's side ends only because the transcript does: that the server follows is not its own doing.
+    let server = [("a\n", "A\n"), ("<EOF>", "<EOF>")];
+    assert_eq!(update("C: a\nS: B\n", &server), "C: a\nS: A\n");
+    assert_eq!(update("C: a\nS: A\n", &server), "unchanged");
+    assert_eq!(update("C: a\nS: B\nC EOF\n", &server), "C: a\nS: A\nC EOF\n");
+}
+
+#[test]
+fn patterns_stay_where_they_match_and_are_conflicts_where_not() {
+    let text = "S~ 2\\d+ .*\nC: a\nS: one\nS ...\nS: end\nC: b\nS: B\n";
+    let with = |greeting, reply, last| update(text, &[("", greeting), ("a\n", reply), ("b\n", last)]);
+    assert_eq!(with("220 x\n", "one\nx\ny\nend\n", "B\n"), "unchanged");
+    assert_eq!(with("220 x\n", "one\nend\n", "C\n"), text.replace("S: B", "S: C"));
+    assert_eq!(with("220 x\n", "1\nx\nend\n", "B\n"), text.replace("S: one", "S: 1"));
+    assert_eq!(with("220 x\nmore\n", "one\nend\n", "B\n"), text.replace("C: a", "S: more\nC: a"));
+    let conflict =
+        |line, item| format!("t.chat:{line}: '{item}' does not hold any more, and only you can change it");
+    assert_eq!(with("xxx\n", "one\nend\n", "B\n"), conflict(1, "S~ 2\\d+ .*"));
+    assert_eq!(with("220 x\n", "one\nx\n", "B\n"), conflict(4, "S ..."));
+    let quiet = "C: a\nS QUIET 50ms\nC: b\n";
+    assert_eq!(update(quiet, &[("a\n", "A\n")]), conflict(2, "S QUIET 50ms"));
+}
+
+#[test]
+fn what_is_passed_over_is_compared_with_the_next_turn_too() {
+    let server = |greeting, reply| [("", greeting), ("a\n", reply)];
+    let text = "S ...\nC: a\nS~ .*\n";
+    assert_eq!(update(text, &server("hi\n", "A\n")), "S ...\nC: a\nS~ .*\nS: A\n");
+    let text = "S ...\nC: a\nS: A\n";
+    assert_eq!(update(text, &server("hi\n", "A\n")), "unchanged");
+    let conflict = "t.chat:3: 'S: A' does not hold any more, and only you can change it";
+    assert_eq!(update(text, &server("hi\n> ", "A\n")), conflict);
+    let text = "S ...\nS\\ > \\\nC: a\nS: A\n";
+    assert_eq!(update(text, &server("hi\n> ", "A\n")), "unchanged");
+}
+
+#[test]
+fn endings_are_rewritten() {
+    let text = "C: a\nS: A\nS EOF\n";
+    assert_eq!(update(text, &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
+    assert_eq!(update("C: a\nS: A\nS RST\n", &[("a\n", "A\n<EOF>")]), text);
+    assert_eq!(update(text, &[("a\n", "A\n")]), "C: a\nS: A\n");
+    assert_eq!(update(text, &[("a\n", "B\n<EOF>")]), "C: a\nS: B\nS EOF\n");
+    assert_eq!(update(text, &[("a\n", "A\nmore\n<EOF>")]), "C: a\nS: A\nS: more\nS EOF\n");
+    assert_eq!(update("C: a\nS: A\n", &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
+    assert_eq!(update("C: a\nS: B\n", &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
+    assert_eq!(update("C: a\n", &[("a\n", "<RST>")]), "C: a\nS RST\n");
+}
+
+#[test]
+fn nothing_is_truncated() {
+    let text = "C: a\nS: A\nC: b\nS: B\nS EOF\n";
+    assert_eq!(update(text, &[("a\n", "X\n<EOF>")]), "ClosedEarly");
+    assert_eq!(update(text, &[("a\n", "A\n<EOF>")]), "ClosedEarly");
+    assert_eq!(update(text, &[("a\n", "A\n<RST>")]), "Reset");
+    assert_eq!(update(text, &[("a\n", "<EOF>")]), "ClosedEarly");
+    assert_eq!(update(text, &[]), "Missing");
+    assert_eq!(update(text, &[("a\n", "A\n")]), "Missing");
+    // All that the client says was said, and its end is as good as the connection's.
+    let text = "C: a\nS: A\nC EOF\nS EOF\n";
+    assert_eq!(update(text, &[("a\n", "X\n<EOF>")]), "C: a\nS: X\nC EOF\nS EOF\n");
+}
+
+#[test]
+fn pauses_are_no_turns() {
+    let text = "C: a\nS: A\nC WAIT 300ms\nS: B\nC: c\nS: C\n";
+    assert_eq!(update(text, &[("a\n", "A\nX\n"), ("c\n", "C\n")]), text.replace("S: B", "S: X"));
+    assert_eq!(update(text, &[("a\n", "X\nB\n"), ("c\n", "C\n")]), text.replace("S: A", "S: X"));
+    assert_eq!(update(text, &[("a\n", "A\nB\n"), ("c\n", "X\n")]), text.replace("S: C", "S: X"));
+}
+
+#[test]
+fn indentation_and_ends_of_lines_stay() {
+    let server = [("a\n", "A\nB\n")];
+    assert_eq!(update("\u{feff}  C: a\r\n\tS: X\r\n", &server), "\u{feff}  C: a\r\n\tS: A\r\n\tS: B\r\n");
+    assert_eq!(update("C: a\nS: X", &server), "C: a\nS: A\nS: B\n");
+    assert_eq!(update("C: a\r\n", &server), "C: a\r\nS: A\r\nS: B\r\n");
+    assert_eq!(update("%eol crlf\n C: a\n S: A\n", &[("a\r\n", "B\r\n")]), "%eol crlf\n C: a\n S: B\n");
+    assert_eq!(update("C: a\nS\\ \\x41\nS: X\n", &server), "C: a\nS\\ \\x41\nS: B\n");
+}
