@@ -49,7 +49,7 @@ impl Server {
     /// The server's side of a session is as its file has it.
     #[track_caller]
     fn answers_as_in(&self, name: &str) {
-        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(name);
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chats").join(name);
         let check = Connect::to(&self.address).args(&["--check", file.to_str().unwrap()]).run();
         let report = String::from_utf8_lossy(&check.0.stdout);
         assert_eq!(check.0.status.code(), Some(0), "\n{report}{}", check.errors());

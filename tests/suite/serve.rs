@@ -23,7 +23,7 @@ fn failure_of(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-// Messages: what a transcript does not say better (`tests/transcripts/capitals`).
+// Messages: what a transcript does not say better (`tests/chats/capitals`).
 
 #[test]
 fn the_close_word_is_found_across_segments_and_early_answers() {

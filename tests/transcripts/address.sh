@@ -1,5 +1,5 @@
 #!/bin/sh
-# CAPCHAT_ADDRESS is used where the command line names no address, in any form that an address has.
+# CAPCHAT_ADDRESS replaces the default address, in every form an address can have.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0
@@ -10,7 +10,7 @@ for CAPCHAT_ADDRESS in "127.0.0.1:$port" "127.0.0.1 $port" ":$port" "$port" "loc
     echo HI | diff - got
 done
 
-# What the command line names counts, and the variable fills in the rest.
+# The command line wins; the variable provides the missing parts.
 CAPCHAT_ADDRESS="127.0.0.2:$port"
 run capchat connect < /dev/null
 is "$status" 1
@@ -25,14 +25,14 @@ echo HI | diff - got
 echo hi | capchat connect 127.0.0.1 "$port" > got
 echo HI | diff - got
 
-# A mistake in it is told apart from one on the command line.
+# A mistake in the variable is reported as such.
 CAPCHAT_ADDRESS=127.0.0.1:
 run capchat connect < /dev/null
 is "$status" 2
 has errors CAPCHAT_ADDRESS
 stop_server
 
-# The server takes it, too.
+# The server uses it too.
 CAPCHAT_ADDRESS=unix:chat.socket
 start_server
 is "$CAPCHAT_ADDRESS" unix:chat.socket

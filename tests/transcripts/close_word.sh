@@ -1,10 +1,10 @@
 #!/bin/sh
-# A message that contains CLOSE SOCKET ends the conversation, and all before it is answered.
+# A message that contains CLOSE SOCKET ends the conversation; all earlier messages are answered.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0
 
-# Inside a line. That line has no reply, and neither has anything after it.
+# Inside a line. That line gets no reply, nor does anything after it.
 capchat connect > got <<'END'
 one
 two
@@ -16,7 +16,7 @@ ONE
 TWO
 END
 
-# These are not it.
+# None of these counts.
 capchat connect > got <<'END'
 CLOSE
 SOCKET
@@ -32,11 +32,11 @@ CLOSE  SOCKET
 CLOSESOCKET
 END
 
-# Without a line feed, and nothing else.
+# Without a line feed, and with nothing else.
 printf 'CLOSE SOCKET' | capchat connect > got
 printf '' | diff - got
 
-# Split over two writes: the first half was answered before the second is sent. The client ends while its
+# Split over two writes: the first half is answered before the second is sent. The client exits although its
 # standard input is still open.
 mkfifo input output
 capchat connect < input > output &

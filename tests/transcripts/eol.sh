@@ -1,5 +1,5 @@
 #!/bin/sh
-# How lines are sent: as they are, or with the ends that the server wants. A recorder writes down what comes.
+# --eol: lines are sent as they are, or with the line ending asked for. A recorder writes down what arrives.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -8,9 +8,9 @@ if ! command -v socat > /dev/null; then
     exit
 fi
 
-# sends EXPECTED [OPTION]...: the lines arrive in this form (in the notation of printf).
+# sends EXPECTED [OPTION]...: the lines arrive in this form (a printf format).
 sends() {
-    # shellcheck disable=SC2059  # the format is the text
+    # shellcheck disable=SC2059  # EXPECTED is the format
     printf "$1" > expected
     shift
     socat -u UNIX-LISTEN:recorder.socket,accept-timeout=30 - > recorded &

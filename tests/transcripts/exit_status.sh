@@ -1,9 +1,9 @@
 #!/bin/sh
-# How a run ended can be told from its exit status, and standard error has one line about it.
+# The exit status says how a run ended, and each failure is one line on standard error.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
-# fails_with STATUS TEXT: what `run` ran failed in this way.
+# fails_with STATUS TEXT: the last `run` failed with this status, and an error that contains TEXT.
 fails_with() {
     is "$status" "$1"
     has errors 'capchat: '
@@ -11,13 +11,13 @@ fails_with() {
     is "$(grep -c '' errors)" 1
 }
 
-# 1: nobody listens. Port 1 is reserved for a service that no system runs any more.
+# 1: connection refused. Port 1 belongs to a service that nobody runs anymore.
 run capchat connect 127.0.0.1:1 < /dev/null
 fails_with 1 127.0.0.1:1
 run capchat connect unix:nobody.socket < /dev/null
 fails_with 1 unix:nobody.socket
 
-# 2: the command line.
+# 2: usage errors.
 for arguments in --no-such-option '-w soon' 'a b c' 127.0.0.1: 70000; do
     # shellcheck disable=SC2086  # several arguments
     run capchat connect $arguments < /dev/null
@@ -26,7 +26,7 @@ done
 run capchat
 is "$status" 2
 
-# 3: the server closed before all was said.
+# 3: the server closed before all input was sent.
 start_server --message-gap never 127.0.0.1:0
 printf 'CLOSE SOCKET\nwait\n' > lines
 run capchat connect --lockstep < lines
@@ -36,7 +36,7 @@ fails_with 3 "$CAPCHAT_ADDRESS"
 run capchat serve "$CAPCHAT_ADDRESS"
 fails_with 1 "$CAPCHAT_ADDRESS"
 
-# 124: this server does not answer before the line's end, which does not come.
+# 124: this server waits for the end of the line, which never arrives.
 mkfifo input
 capchat connect -w 200ms < input 2> errors &
 client=$!
@@ -47,7 +47,7 @@ wait "$client" || status=$?
 exec 3>&-
 fails_with 124 "$CAPCHAT_ADDRESS"
 
-# 124: everything was answered, but the end of the input does not come.
+# 124: everything was answered, but the input stays open.
 capchat connect --max-time 300ms < input > got 2> errors &
 client=$!
 exec 3> input

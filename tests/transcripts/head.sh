@@ -1,5 +1,5 @@
 #!/bin/sh
-# A reader that has had enough ends the client, quietly.
+# When its standard output is closed, the client exits quietly.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0
@@ -12,6 +12,6 @@ yes | {
 echo Y | diff - got
 echo 0 | diff - status
 
-# And the server goes on.
+# The server goes on.
 echo hi | capchat connect > got
 echo HI | diff - got

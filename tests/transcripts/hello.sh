@@ -1,5 +1,5 @@
 #!/bin/sh
-# A message comes back in capitals, with and without a line feed at its end.
+# A message is answered in capitals, with and without a line feed at its end.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0

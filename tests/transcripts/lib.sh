@@ -1,6 +1,8 @@
 # shellcheck shell=sh
-# What the scripts beside this file share: a new folder to work in, a server, and an end that leaves nothing.
+# Shared by the scripts in this directory: a temporary directory to work in, a server, and cleanup.
 
+# shellcheck disable=SC2034  # used by the scripts
+chats=$(cd "$(dirname "$0")/../chats" && pwd)
 folder=$(mktemp -d)
 server=
 
@@ -18,7 +20,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 cd "$folder" || exit
 
-# start_server [OPTION]... ADDRESS: starts a server, and makes its address the one that clients use.
+# start_server [OPTION]... ADDRESS: starts a server, and makes its address the default for clients.
 start_server() {
     mkfifo announcement
     capchat serve -q "$@" > announcement &
@@ -28,7 +30,7 @@ start_server() {
     rm announcement
 }
 
-# stop_server: asks the server to end; its exit status is the result.
+# stop_server: sends SIGTERM to the server, and returns its exit status.
 stop_server() {
     set -- "$server"
     server=
@@ -36,14 +38,22 @@ stop_server() {
     wait "$1"
 }
 
-# run COMMAND...: runs it, and keeps its exit status in $status and its standard error in the file `errors`.
+# run COMMAND...: runs it, with its exit status in $status and its standard error in the file `errors`.
 run() {
     status=0
-    # shellcheck disable=SC2034  # the scripts read it
+    # shellcheck disable=SC2034  # used by the scripts
     "$@" 2> errors || status=$?
 }
 
-# is ACTUAL EXPECTED: fails, and says so, where the two differ.
+# check PATH... [OPTION]...: checks the server against transcripts; if one fails, shows the report and fails too.
+check() {
+    capchat connect --check "$@" > report || {
+        cat report
+        exit 1
+    }
+}
+
+# is ACTUAL EXPECTED: fails with a message if the two differ.
 is() {
     if [ "$1" != "$2" ]; then
         printf 'expected: %s\n but got: %s\n' "$2" "$1"
@@ -51,7 +61,7 @@ is() {
     fi
 }
 
-# has FILE TEXT: fails, and shows the file, where it does not contain the text.
+# has FILE TEXT: fails and shows the file if it does not contain the text.
 has() {
     if ! grep -qF -e "$2" "$1"; then
         printf 'no "%s" in %s:\n' "$2" "$1"

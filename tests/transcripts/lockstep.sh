@@ -1,10 +1,10 @@
 #!/bin/sh
-# --lockstep sends each line once the one before it was answered.
+# --lockstep sends each line after the reply to the one before it.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0
 
-# A conversation: the next line is decided on when the reply is there.
+# A conversation: the script chooses the next line when it has read the reply.
 mkfifo input output
 capchat connect --lockstep < input > output &
 client=$!
@@ -19,13 +19,13 @@ echo CLOSE SOCKET >&3
 wait "$client"
 exec 3>&- 4<&-
 
-# The last line needs no line feed, and the close word may be in it.
+# The last line needs no line feed, and may contain CLOSE SOCKET.
 printf 'one\ntwo' | capchat connect --lockstep > got
 printf 'ONE\nTWO' | diff - got
 printf 'one\nCLOSE SOCKET' | capchat connect --lockstep > got
 printf 'ONE\n' | diff - got
 
-# With lines left unsent, the close came too early.
+# If the server closes with lines left to send, that is a failure.
 cat > input_lines <<'END'
 one
 CLOSE SOCKET

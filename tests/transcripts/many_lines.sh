@@ -1,5 +1,5 @@
 #!/bin/sh
-# A long conversation comes back whole and in order, and so does one very long line.
+# A long conversation is answered completely and in order, and so is one very long line.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What is sent without a line feed is answered when nothing follows, although the input stays open.
+# An unfinished line is answered at a quiet gap, while the input stays open.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.1:0
@@ -10,7 +10,7 @@ client=$!
 exec 3> input 4< output
 printf hello >&3
 is "$(dd bs=1 count=5 <&4 2> /dev/null)" HELLO
-# The half of a character waits for the other one.
+# Half a character waits for the other half.
 printf 'stra\303' >&3
 is "$(dd bs=1 count=4 <&4 2> /dev/null)" STRA
 printf '\237e\n' >&3

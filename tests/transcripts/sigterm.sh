@@ -1,5 +1,5 @@
 #!/bin/sh
-# SIGTERM ends a server in order: its clients see an end, not an error, and the address is free at once.
+# SIGTERM ends a server cleanly: its clients see EOF, not an error, and the address is free immediately.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 127.0.0.9:0

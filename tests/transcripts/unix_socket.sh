@@ -1,5 +1,5 @@
 #!/bin/sh
-# A Unix socket does as well as a port, and its file goes when the server does.
+# A Unix socket works like a port, and its file is removed when the server exits.
 set -eu
 . "$(dirname "$0")/lib.sh"
 start_server 'unix:chat room.socket'
@@ -14,7 +14,7 @@ echo HI | diff - got
 printf 'one\nCLOSE SOCKET\ntwo\n' | capchat connect 'unix:chat room.socket' > got
 echo ONE | diff - got
 
-# A second server does not take it away from the first.
+# A second server does not take the socket away from the first.
 run capchat serve 'unix:chat room.socket'
 is "$status" 1
 echo hi | capchat connect 'unix:chat room.socket' > got
@@ -22,6 +22,6 @@ echo HI | diff - got
 
 stop_server
 if [ -e 'chat room.socket' ]; then
-    echo "the socket's file is still there"
+    echo "the socket file still exists"
     exit 1
 fi
