@@ -5,6 +5,7 @@
 mod chats;
 mod check;
 mod connect;
+mod conversations;
 mod deliveries;
 mod interactive;
 mod interop;
