@@ -1,5 +1,5 @@
-//! The man pages and the shell completions are made from the command line's definitions, and are the ones
-//! that are committed. `scripts/generate` runs this test so that it writes them.
+//! The committed man pages and shell completions match the command line's definitions. `scripts/generate` runs this
+//! test to write them.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -13,7 +13,7 @@ use clap_complete::Shell;
 
 use capchat::cli::Cli;
 
-/// Set to make the test write the files that it otherwise compares.
+/// If set, the tests write the files instead of comparing them.
 const GENERATE: &str = "CAPCHAT_GENERATE";
 
 /// Compares `content` with the committed file, or writes it.
@@ -29,7 +29,7 @@ fn is_committed(path: &str, content: &[u8]) {
     assert!(committed == content, "{} is out of date: run scripts/generate", path.display());
 }
 
-/// The options of a command as the items of an mdoc(7) list, in the words of `--help`.
+/// The options of a command as items of an mdoc(7) list, with the text of `--help`.
 fn options(command: &Command) -> String {
     command
         .get_arguments()
@@ -49,7 +49,7 @@ fn names(option: &Arg) -> String {
 
 fn meaning(option: &Arg) -> String {
     let text = option.get_long_help().or(option.get_help()).unwrap().to_string();
-    // A sentence begins a line, so that mdoc(7) knows its end.
+    // In mdoc(7), each sentence starts on a new line.
     let mut lines = vec![text.replace("\n\n", ".\n.Pp\n").replace(". ", ".\n")];
     let default: Vec<_> = option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
     if option.get_action().takes_values() && !default.is_empty() && !option.is_hide_default_value_set() {
@@ -65,7 +65,7 @@ fn meaning(option: &Arg) -> String {
     lines.join("\n")
 }
 
-/// A man page is its template, written by hand, with the options from the command line's definitions.
+/// A man page is a template, written by hand, with the options from the command line's definitions filled in.
 #[track_caller]
 fn man_page_is_committed(page: &str, command: &Command) {
     let template = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("scripts/man/{page}.in"));

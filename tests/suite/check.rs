@@ -1,4 +1,4 @@
-//! `connect --check`: what it finds, where it says that it is, and how it ends.
+//! Checks of transcripts: what differs, on which line, and the exit status.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -8,8 +8,13 @@ use std::os::unix::fs::symlink;
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
-use crate::chats::{Chats, Lonely, Nobody, Reply, close, line_server, lines, say};
-use crate::support::{TestServer, capchat, lines_of};
+use crate::support::chats::Chats;
+use crate::support::custom_server::{Lonely, Nobody, Reply, close, line_server, say};
+use crate::support::data::lines;
+use crate::support::programs::{capchat, check_default};
+use crate::support::run::Run;
+use crate::support::server::TestServer;
+use crate::support::wait::{DEADLINE, lines_of, wait_for_exit};
 
 #[test]
 fn the_examples_of_the_manual_pass() {
@@ -32,7 +37,7 @@ fn the_examples_of_the_manual_pass() {
     chats.passes(&smtp);
 }
 
-/// The files stand in one folder, so that one run finds them all.
+/// All files are in one directory, and one run checks them.
 #[test]
 fn a_mismatch_at_line_n_is_reported_at_line_n() {
     const LINES: usize = 40;
@@ -42,7 +47,7 @@ fn a_mismatch_at_line_n_is_reported_at_line_n() {
     };
     let chats = Chats::new();
     for wrong in 1..=LINES {
-        // The server's side alone, the other way round, and one message after the other.
+        // All replies to one message, and one reply to each message.
         let greeting =
             (1..=LINES).fold("C: greet\n".to_owned(), |text, index| text + &line("S: l", index, wrong));
         let replies = (1..=LINES).fold(String::new(), |text, index| {
@@ -55,7 +60,7 @@ fn a_mismatch_at_line_n_is_reported_at_line_n() {
         "greet" => Reply::Say((1..=LINES).fold(String::new(), |text, index| text + &format!("l{index}\n"))),
         line => say(&line.to_uppercase()),
     });
-    let run = chats.run(&address, &["--jobs", "8", "--check", "greeting", "replies"]);
+    let run = chats.check(&address, &["greeting", "replies"]).args(&["--jobs", "8"]).run();
     run.reports(3, &["0 passed, 80 failed\n"]);
     let report = run.report();
     let found: Vec<_> = report.lines().filter(|line| line.starts_with("FAIL ")).collect();
@@ -72,7 +77,7 @@ fn a_mismatch_at_line_n_is_reported_at_line_n() {
     assert!(report.contains("-S: L7x\n+S: L7\n"), "{report}");
 }
 
-/// A server whose clients say what it shall do.
+/// A server that does what its clients ask for.
 fn obedient_server() -> String {
     line_server("", |line| match line {
         "close" => Reply::Close,
@@ -138,24 +143,25 @@ fn each_way_to_go_wrong_has_a_headline_of_its_own() {
     ] {
         let chats = Chats::with(format!("%timeout 200ms\n{text}"));
         let headline = format!("FAIL t.chat:{headline}");
-        let run = chats.check(&address);
+        let run = chats.check(&address, &["t.chat"]).run();
         run.reports(3, &[&headline, rest, "0 passed, 1 failed\n"]);
         run.fails_with(3, &[&address, "1 of 1"]);
         let is_new_reply = headline.contains("differs") || headline.contains("unexpected");
-        let is_for_a_person = text.contains("S~") || text.contains("S QUIET");
-        assert_eq!(run.errors().contains("--update"), is_new_reply && !is_for_a_person, "{text}");
+        let needs_a_person = text.contains("S~") || text.contains("S QUIET");
+        assert_eq!(run.errors().contains("--update"), is_new_reply && !needs_a_person, "{text}");
     }
     let crlf = Chats::with("%eol crlf\nC: hi\nS: HI\n");
-    crlf.check(&address)
+    crlf.check(&address, &["t.chat"])
+        .run()
         .reports(3, &["t.chat:3:", "+S\\ HI\\n\\\nnote: the received line ends in LF; %eol is crlf\n"]);
     let nobody = Nobody::new();
-    let run = Chats::with("C: hi\n").check(&nobody.address());
+    let run = Chats::with("C: hi\n").check(&nobody.address(), &["t.chat"]).run();
     run.reports(1, &["FAIL t.chat: could not connect to", "refused"]);
     run.fails_with(1, &["1 of 1"]);
 }
 
 #[test]
-fn what_is_no_transcript_is_found_before_anybody_connects() {
+fn an_invalid_transcript_is_reported_before_connecting() {
     let long = format!("C: x\nC: {}\n", "y".repeat(10 << 20));
     for (text, line, found) in [
         (&b"C: x\nC: \xff\n"[..], 2, "UTF-8"),
@@ -171,8 +177,9 @@ fn what_is_no_transcript_is_found_before_anybody_connects() {
         let lonely = Lonely::new();
         let chats = Chats::with("C: fine\n");
         chats.write("bad.chat", text);
-        for args in [&["--check", "t.chat", "bad.chat"][..], &["--update", "t.chat", "bad.chat"]] {
-            let run = chats.run(&lonely.address(), args);
+        let files = ["t.chat", "bad.chat"];
+        for run in [chats.check(&lonely.address(), &files), chats.update(&lonely.address(), &files)] {
+            let run = run.run();
             run.fails_with(2, &[&format!("capchat: bad.chat:{line}: found "), found, "expected"]);
             assert!(run.errors().len() < 500);
             assert_eq!(run.report(), "");
@@ -183,10 +190,10 @@ fn what_is_no_transcript_is_found_before_anybody_connects() {
 }
 
 #[test]
-fn every_bad_file_is_named() {
+fn every_invalid_file_is_reported() {
     let chats = Chats::with("x\n");
     chats.write("u.chat", "y\n");
-    let errors = chats.run("1", &["--check", "t.chat", "u.chat"]).errors();
+    let errors = chats.check("1", &["t.chat", "u.chat"]).run().errors();
     let lines: Vec<_> = errors.lines().collect();
     assert!(
         lines.len() == 2 && lines[0].contains("t.chat:1: ") && lines[1].contains("u.chat:1: "),
@@ -195,33 +202,31 @@ fn every_bad_file_is_named() {
 }
 
 #[test]
-fn words_that_are_no_transcripts() {
+fn usage_errors() {
     let lonely = Lonely::new();
     let address = lonely.address();
     let chats = Chats::with("C: fine\n");
     fs::create_dir(chats.path("empty")).unwrap();
-    for (args, text) in [
-        (
-            &["--check", "t.chat", "127.0.0.1:2525"][..],
-            "'127.0.0.1:2525' is no file; an address stands before",
-        ),
-        (&["--check", "t.chat", "2525"], "CAPCHAT_ADDRESS"),
-        (&["--check", "t.chat", "missing.chat"], "could not read missing.chat: No such file"),
-        (&["--update", "empty"], "no *.chat below empty"),
-        (&["--check", "t.chat", "--update", "t.chat"], "cannot be used with"),
-        (&["--check", "t.chat", "--lockstep"], "cannot be used with"),
-        (&["--check"], "--check"),
-        (&["--jobs", "4"], "required"),
-        (&["--check", "t.chat", "--jobs", "0"], "--jobs"),
-        (&["--check", "t.chat", "--report", "html"], "html"),
+    let check = |files: &[&str]| chats.check(&address, files);
+    for (run, text) in [
+        (check(&["t.chat", "127.0.0.1:2525"]), "'127.0.0.1:2525' is no file; an address stands before"),
+        (check(&["t.chat", "2525"]), "CAPCHAT_ADDRESS"),
+        (check(&["t.chat", "missing.chat"]), "could not read missing.chat: No such file"),
+        (chats.update(&address, &["empty"]), "no *.chat below empty"),
+        (check(&["t.chat"]).args(&["--update", "t.chat"]), "cannot be used with"),
+        (check(&["t.chat"]).args(&["--lockstep"]), "cannot be used with"),
+        (check(&[]), "--check"),
+        (chats.connect(&address).args(&["--jobs", "4"]), "required"),
+        (check(&["t.chat"]).args(&["--jobs", "0"]), "--jobs"),
+        (check(&["t.chat"]).args(&["--report", "html"]), "html"),
     ] {
-        chats.run(&address, args).fails_with(2, &[text]);
+        run.run().fails_with(2, &[text]);
     }
     lonely.has_seen_nobody();
 }
 
 #[test]
-fn a_folder_stands_for_what_is_below_it() {
+fn a_directory_stands_for_the_transcripts_in_it() {
     let address = obedient_server();
     let chats = Chats::new();
     for name in ["z.chat", "b.chat", "a/2.chat", "a/1.chat", "c/deep/x.chat"] {
@@ -234,15 +239,15 @@ fn a_folder_stands_for_what_is_below_it() {
     symlink(chats.path("b.chat"), chats.path("c/link.chat")).unwrap();
     let expected = "PASS ./a/1.chat\nPASS ./a/2.chat\nPASS ./b.chat\nPASS ./c/deep/x.chat\nPASS ./c/link.chat\n\
                     PASS ./z.chat\n6 passed, 0 failed\n";
-    chats.run(&address, &["--jobs", "3", "--check", "."]).succeeds_with(expected);
+    chats.check(&address, &["."]).args(&["--jobs", "3"]).run().succeeds_with(expected);
     let expected = "PASS z.chat\nPASS a/1.chat\nPASS a/2.chat\n3 passed, 0 failed\n";
-    chats.run(&address, &["--check", "z.chat", "a"]).succeeds_with(expected);
+    chats.check(&address, &["z.chat", "a"]).run().succeeds_with(expected);
 }
 
 #[test]
-fn results_are_in_the_order_given_whichever_ends_first() {
+fn results_are_in_the_order_given_whichever_finishes_first() {
     let done = (Mutex::new(0), Condvar::new());
-    // The first is answered after all others.
+    // The first is answered after all the others.
     let address = line_server("", move |line| {
         let (count, changed) = &done;
         let mut count = count.lock().unwrap();
@@ -262,7 +267,7 @@ fn results_are_in_the_order_given_whichever_ends_first() {
         let _ = writeln!(expected, "PASS {name}");
     }
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let run = chats.run(&address, &[&["--jobs", "8", "--check"][..], &names].concat());
+    let run = chats.check(&address, &names).args(&["--jobs", "8"]).run();
     run.succeeds_with(expected + "8 passed, 0 failed\n");
 }
 
@@ -274,7 +279,7 @@ fn the_worst_result_is_the_exit_status() {
     chats.write("differs.chat", "C: hi\nS: HO\n");
     chats.write("silent.chat", "C: silence\nS: HO\n");
     chats.write("short.chat", "%timeout 100ms\nC: silence\nS: HO\n");
-    let patience = ["-w", "200ms", "--check"];
+    let check = |address: &str, files: &[&str]| chats.check(address, files).args(&["-w", "200ms"]).run();
     for (status, files) in [
         (0, &["pass.chat"][..]),
         (3, &["pass.chat", "differs.chat", "pass.chat"]),
@@ -283,10 +288,10 @@ fn the_worst_result_is_the_exit_status() {
         (124, &["silent.chat", "differs.chat", "pass.chat"]),
         (124, &["differs.chat", "silent.chat"]),
     ] {
-        let run = chats.run(&address, &[&patience, files].concat());
+        let run = check(&address, files);
         assert_eq!(run.0.status.code(), Some(status), "{files:?}: {}{}", run.report(), run.errors());
     }
-    // One that cannot connect is worse than both; nobody listens any more when it is its turn.
+    // Failing to connect is worse than both: the listener is gone when the second file connects.
     for first in ["differs.chat", "silent.chat"] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -298,11 +303,11 @@ fn the_worst_result_is_the_exit_status() {
             if line == "hi\n" {
                 (&stream).write_all(b"HI\n").unwrap();
             }
-            // The client leaves first.
+            // The client closes first.
             let _ = BufReader::new(&stream).read_line(&mut line);
             close(&stream);
         });
-        let run = chats.run(&address, &[&patience[..], &[first, "pass.chat"]].concat());
+        let run = check(&address, &[first, "pass.chat"]);
         run.reports(1, &["FAIL pass.chat: could not connect", "0 passed, 2 failed"]);
         server.join().unwrap();
     }
@@ -312,42 +317,34 @@ fn the_worst_result_is_the_exit_status() {
 fn the_whole_run_has_a_limit() {
     let address = obedient_server();
     let chats = Chats::with("C: silence\nS: x\n");
-    let run = chats.run(&address, &["--max-time", "200ms", "--check", "t.chat"]);
+    let run = chats.check(&address, &["t.chat"]).args(&["--max-time", "200ms"]).run();
     run.reports(124, &["FAIL t.chat: not done with", "within 200ms", "0 passed, 1 failed\n"]);
     run.fails_with(124, &[&address, "1 of 1", "the time ran out"]);
 }
 
 #[test]
-fn a_server_that_comes_later_is_waited_for() {
+fn retry_waits_for_a_server_that_starts_later() {
     let chats = Chats::with("C: hi\nS: HI\nC EOF\nS EOF\n");
     let address = format!("unix:{}", chats.path("socket").display());
-    let mut client = chats.client(&address).args(&["-v", "--retry", "20s", "--check", "t.chat"]).start();
+    let mut client = chats.check(&address, &["t.chat"]).args(&["-v", "--retry", "20s"]).start();
     let errors = lines_of(client.child.stderr.take().unwrap());
-    let line = errors.recv_timeout(crate::support::DEADLINE).unwrap();
+    let line = errors.recv_timeout(DEADLINE).unwrap();
     assert!(line.contains("trying again"), "{line}");
     let _server = TestServer::start_with(capchat().args(["serve", &address]), 1);
     assert_eq!(client.line(), "PASS t.chat\n");
-    assert_eq!(crate::support::wait(&mut client.child).code(), Some(0));
+    assert_eq!(wait_for_exit(&mut client.child).code(), Some(0));
 }
 
 #[test]
-fn the_address_may_stand_in_the_environment() {
+fn the_environment_can_provide_the_address() {
     let server = TestServer::start(&[]);
     let chats = Chats::with("C: hi\nS: HI\n");
-    let path = chats.path("t.chat");
-    let output = capchat()
-        .env("CAPCHAT_ADDRESS", server.address())
-        .args(["connect", "--check"])
-        .arg(&path)
-        .output()
-        .unwrap();
-    assert_eq!(
-        String::from_utf8(output.stdout).unwrap(),
-        format!("PASS {}\n1 passed, 0 failed\n", path.display())
-    );
+    let path = chats.path("t.chat").display().to_string();
+    let run = Run::of(check_default(&[&path])).env("CAPCHAT_ADDRESS", server.address()).run();
+    run.succeeds_with(format!("PASS {path}\n1 passed, 0 failed\n"));
 }
 
-/// All are sent at once: neither side may wait for the other to read.
+/// All lines are sent without waiting: neither side may wait for the other to read.
 #[test]
 fn thirty_thousand_pipelined_lines_pass() {
     let line = |index: usize| format!("line {index} {}", "x".repeat(200));
@@ -362,7 +359,7 @@ fn thirty_thousand_pipelined_lines_pass() {
 
     let (but_last, last) = server.rsplit_once("S: ").unwrap();
     chats.write("u.chat", format!("{client}{but_last}S: something else\nC EOF\nS EOF\n"));
-    let run = chats.run(TestServer::start(&[]).address(), &["--update", "u.chat"]);
+    let run = chats.update(TestServer::start(&[]).address(), &["u.chat"]).run();
     run.reports(0, &["UPDATED u.chat"]);
     assert_eq!(chats.read("u.chat").len(), chats.read("t.chat").len());
     assert!(chats.read("u.chat") == chats.read("t.chat"), "not{last}");
@@ -378,7 +375,7 @@ fn a_thousand_files_pass() {
             format!("C: is it {index}?\nS: IS IT {index}?\nC EOF\nS EOF\n"),
         );
     }
-    let run = chats.run(server.address(), &["--jobs", "8", "--check", "."]);
+    let run = chats.check(server.address(), &["."]).args(&["--jobs", "8"]).run();
     run.reports(0, &["PASS ./0000.chat\n", "PASS ./0999.chat\n1000 passed, 0 failed\n"]);
 }
 
@@ -391,7 +388,7 @@ fn unix_sockets_are_checked_played_and_recorded() {
     let play = ["serve", "--play", path.to_str().unwrap(), "--record", records.to_str().unwrap(), &address];
     let mut mock = TestServer::start_with(capchat().args(play).args(["--connections", "2"]), 1);
     chats.passes(&address);
-    let run = chats.client(&address).args(&["--record", "r.chat"]).stdin("hi\n").run();
+    let run = chats.connect(&address).args(&["--record", "r.chat"]).stdin("hi\n").run();
     run.succeeds_with("HO\n");
     assert_eq!(mock.wait().code(), Some(0));
     assert_eq!(chats.read("r.chat"), chats.read("t.chat"));
@@ -401,6 +398,6 @@ fn unix_sockets_are_checked_played_and_recorded() {
         assert_eq!(fs::read_to_string(&file).unwrap(), chats.read("t.chat"), "{}", file.display());
     }
     chats.write("rst.chat", "S RST\n");
-    let run = chats.client(&address).args(&["--check", "rst.chat"]).run();
+    let run = chats.check(&address, &["rst.chat"]).run();
     run.reports(1, &["could not connect"]);
 }

@@ -1,4 +1,4 @@
-//! Generated conversations: what is found does not depend on how the server's bytes arrive.
+//! Generated conversations: the result of a check does not depend on how the server's bytes arrive.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -6,10 +6,21 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
-use crate::chats::{Chats, Random, close, reset};
-use crate::support::custom_server;
+use crate::support::chats::Chats;
+use crate::support::custom_server::{close, custom_server, reset};
 
 const CONVERSATIONS: usize = 200;
+
+/// Numbers that look random, and are the same in every run.
+struct Random(u64);
+
+impl Random {
+    /// A number below `limit` (a linear congruential generator, with the constants of Knuth's MMIX).
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).unwrap() % limit
+    }
+}
 
 /// How a server's bytes are sent.
 #[derive(Clone, Copy)]
@@ -23,23 +34,24 @@ enum Delivery {
 /// How a server ends its conversation.
 #[derive(Clone, Copy, PartialEq)]
 enum Ending {
-    /// With the client.
+    /// It closes after the client.
     Client,
+    /// It closes first.
     Close,
     Reset,
-    /// Never by itself.
+    /// It falls silent, and waits for the client to close.
     Silence,
 }
 
 /// A transcript, and what its server really does.
 struct Conversation {
     text: String,
-    /// How many bytes the server reads, and what it says then.
+    /// How many bytes the server reads, and what it then sends.
     turns: Vec<(usize, Vec<u8>)>,
     ending: Ending,
 }
 
-/// A few turns; one conversation in two goes wrong somewhere.
+/// A few turns. Those with an odd number go wrong somewhere.
 fn conversation(number: usize) -> Conversation {
     let mut random = Random(number as u64);
     let eol = ["\n", "\r\n"][random.below(2)];
@@ -53,7 +65,7 @@ fn conversation(number: usize) -> Conversation {
     let mut ending = [Ending::Client, Ending::Close][random.below(2)];
     for turn in 0..count {
         let mut said = String::new();
-        // How many bytes are missing at its end.
+        // How many bytes at the end are not sent.
         let mut cut = 0;
         for line in 0..=random.below(4) {
             let line = format!("reply {turn}.{line} {}", "é".repeat(random.below(30)));
@@ -74,7 +86,7 @@ fn conversation(number: usize) -> Conversation {
             said = said + &line + eol;
         }
         if wrong == Some(turn) {
-            let prefix = "another reply, which is no part of a reply";
+            let prefix = "another reply, which is not part of a reply";
             match random.below(6) {
                 0 => said = format!("{prefix}{eol}{said}"),
                 1 => said = format!("{said}{prefix}{eol}"),
@@ -83,7 +95,7 @@ fn conversation(number: usize) -> Conversation {
                 4 => ending = Ending::Close,
                 _ => ending = Ending::Reset,
             }
-            // A line that is not whole is never continued; so that its end is seen, not waited for.
+            // A line that was cut is never completed: most servers then close, so that the client need not time out.
             if cut > 0 && ending == Ending::Client {
                 ending = if number % 20 == 1 { Ending::Silence } else { Ending::Close };
             }
@@ -108,7 +120,7 @@ fn conversation(number: usize) -> Conversation {
         turns.push((unread, Vec::new()));
     }
     text += if ending == Ending::Client { "C EOF\nS EOF\n" } else { "S EOF\n" };
-    // Long enough for a busy machine, but where it is to run out.
+    // Long enough for a busy machine, except if it is meant to expire.
     let runs_out =
         ending == Ending::Silence || (wrong.is_some() && text.contains("S ...") && ending == Ending::Client);
     let text = text.replace("LIMIT", if runs_out { "3s" } else { "20s" });
@@ -126,7 +138,7 @@ fn deliver(mut stream: &TcpStream, bytes: &[u8], how: Delivery) -> std::io::Resu
     }
 }
 
-/// Plays the server's side of whichever conversation the client has.
+/// Plays the server's side of the conversation that the client names.
 fn serve(stream: TcpStream, how: Delivery) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(&stream);
@@ -147,7 +159,7 @@ fn serve(stream: TcpStream, how: Delivery) -> std::io::Result<()> {
 }
 
 #[test]
-fn the_verdict_does_not_depend_on_the_delivery() {
+fn the_result_does_not_depend_on_the_delivery() {
     let chats = Chats::new();
     for number in 0..CONVERSATIONS {
         chats.write(&format!("{number:03}.chat"), conversation(number).text);
@@ -155,7 +167,7 @@ fn the_verdict_does_not_depend_on_the_delivery() {
     let chats = &chats;
     let run = |how: Delivery| {
         let address = custom_server(move |stream| drop(serve(stream, how)));
-        let run = chats.run(&address, &["--jobs", "32", "--check", "."]);
+        let run = chats.check(&address, &["."]).args(&["--jobs", "32"]).run();
         let errors = run.errors().replace(&address, "ADDRESS");
         (run.0.status.code(), run.report().replace(&address, "ADDRESS"), errors)
     };
@@ -174,10 +186,10 @@ fn the_verdict_does_not_depend_on_the_delivery() {
             assert!(report.contains(&format!("PASS ./{number:03}.chat\n")), "{number}:\n{report}");
         }
     }
-    // Some do not: an `S ...` also takes a line that was not meant.
+    // Not all odd ones fail: an `S ...` may skip the wrong line.
     assert!(failed > CONVERSATIONS / 3, "{failed} failed:\n{report}");
     assert!(report.ends_with(&format!("{} passed, {failed} failed\n", CONVERSATIONS - failed)), "{report}");
-    // All of these happen.
+    // Every kind of failure occurs.
     for headline in ["differs", "missing", "closed early", "reset", "note: the received line ends in"] {
         assert!(report.contains(headline), "no {headline:?} in:\n{report}");
     }

@@ -1,4 +1,4 @@
-//! Other people's programs on the other side. A test is skipped where its program is not installed.
+//! Other programs as clients and servers. A test is skipped if its program is not installed.
 
 use std::fs;
 use std::io::Write;
@@ -11,9 +11,12 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{Connect, DEADLINE, TestServer, is_missing, is_openbsd_nc_missing, lines_of, wait};
+use crate::support::programs::{is_missing, is_openbsd_nc_missing};
+use crate::support::run::Run;
+use crate::support::server::TestServer;
+use crate::support::wait::{DEADLINE, lines_of, wait_for_exit};
 
-/// A program that runs while its test talks to it; killed with its children when it is dropped.
+/// A program that runs while its test talks to it, killed with its children when it is dropped.
 struct Peer {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -51,13 +54,13 @@ impl Peer {
         self.lines.recv_timeout(DEADLINE).expect("a line")
     }
 
-    /// The lines on standard output up to its end.
+    /// The remaining lines on standard output.
     #[track_caller]
     fn rest(&self) -> Vec<String> {
         let next = || match self.lines.recv_timeout(DEADLINE) {
             Ok(line) => Some(line),
             Err(RecvTimeoutError::Disconnected) => None,
-            Err(RecvTimeoutError::Timeout) => panic!("its output did not end in time"),
+            Err(RecvTimeoutError::Timeout) => panic!("no EOF in time"),
         };
         iter::from_fn(next).collect()
     }
@@ -70,7 +73,7 @@ impl Drop for Peer {
     }
 }
 
-/// Runs a program to its end.
+/// Runs a program to the end.
 #[track_caller]
 fn run(program: &str, args: &[&str], stdin: &'static [u8]) -> Output {
     let mut child = Command::new(program)
@@ -88,12 +91,12 @@ fn run(program: &str, args: &[&str], stdin: &'static [u8]) -> Output {
     thread::spawn(move || sender.send(child.wait_with_output()));
     let Ok(output) = output.recv_timeout(DEADLINE) else {
         let _ = kill_process_group(group, Signal::KILL);
-        panic!("{program} did not end in time");
+        panic!("{program} did not exit in time");
     };
     output.unwrap()
 }
 
-/// A program that exits 0, and writes this and no error.
+/// The program exited 0 with this on standard output, and nothing on standard error.
 #[track_caller]
 fn succeeds_with(output: &Output, stdout: &str) {
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -138,7 +141,7 @@ fn serves_socat() {
     succeeds_with(&output, "ONE\nTWO\n");
 }
 
-/// A person at telnet: it leaves when its input ends, so that stays open until the reply was seen.
+/// telnet exits at the end of its input, so that stays open until the reply is there.
 #[test]
 fn serves_telnet() {
     if is_missing("telnet") {
@@ -147,20 +150,20 @@ fn serves_telnet() {
     let server = TestServer::start(&[]);
     let mut telnet = Peer::start("telnet", &["127.0.0.1", &server.port().to_string()]);
     telnet.send("hello\n");
-    // Before the reply it tells what it does.
+    // telnet prints what it does before the reply.
     while telnet.line() != "HELLO" {}
     telnet.send("CLOSE SOCKET\n");
-    wait(&mut telnet.child);
+    wait_for_exit(&mut telnet.child);
     server.log_line_with("asked to close");
 }
 
-/// Bytes of all kinds, and enough of them that not everything fits between the two programs.
+/// Every byte, and more of them than the buffers between two programs hold.
 fn anything() -> Vec<u8> {
     let all = (0..=u8::MAX).collect::<Vec<_>>();
     all.iter().copied().cycle().take(all.len() * 4096).collect()
 }
 
-/// The path of a socket in a folder, for capchat and for other programs.
+/// A socket in a directory, as capchat's address and as a path.
 fn socket_in(folder: &Path) -> (String, String) {
     let path = folder.join("socket").to_str().unwrap().to_owned();
     (format!("unix:{path}"), path)
@@ -174,10 +177,9 @@ fn talks_to_ncat() {
     let folder = tempfile::tempdir().unwrap();
     let (address, path) = socket_in(folder.path());
     let _server = Peer::start("ncat", &["-l", "--keep-open", "-U", &path, "-e", "/bin/cat"]);
-    // Each reply is there before the next line goes: ncat forgets what its command still has to say as soon as
-    // the client's side ends.
+    // In lockstep, because ncat drops what its command has not written yet when the client closes its sending side.
     let lines = "a line\n".repeat(1000);
-    Connect::to(&address).args(&["--lockstep", "--retry", "10s"]).stdin(&lines).run().succeeds_with(&lines);
+    Run::connect(&address).args(&["--lockstep", "--retry", "10s"]).stdin(&lines).run().succeeds_with(&lines);
 }
 
 #[test]
@@ -189,14 +191,14 @@ fn talks_to_socat() {
     let (address, path) = socket_in(folder.path());
     let listen = format!("UNIX-LISTEN:{path},fork");
     let _server = Peer::start("socat", &["-t5", &listen, "EXEC:cat"]);
-    let connect = || Connect::to(&address).args(&["--retry", "10s"]);
+    let connect = || Run::connect(&address).args(&["--retry", "10s"]);
     connect().stdin("one\ntwo").run().succeeds_with("one\ntwo");
     connect().stdin(anything()).run().succeeds_with(anything());
     let lockstep = connect().args(&["--lockstep"]).stdin("one\ntwo\n").run();
     lockstep.succeeds_with("one\ntwo\n");
 }
 
-/// Two people, one at each program.
+/// A chat, with a person at each program.
 #[test]
 fn talks_to_nc() {
     if is_openbsd_nc_missing() {
@@ -205,7 +207,7 @@ fn talks_to_nc() {
     let folder = tempfile::tempdir().unwrap();
     let (address, path) = socket_in(folder.path());
     let mut nc = Peer::start("nc", &["-N", "-l", "-U", &path]);
-    let mut connect = Connect::to(&address).args(&["--retry", "10s"]).start();
+    let mut connect = Run::connect(&address).args(&["--retry", "10s"]).start();
     connect.stdin.write_all(b"who is there?\n").unwrap();
     assert_eq!(nc.line(), "who is there?");
     nc.send("me\n");
@@ -214,7 +216,7 @@ fn talks_to_nc() {
     assert_eq!(connect.wait(), (Some(0), String::new()));
 }
 
-/// A server that takes each `recv` for a message, and tells its port and then each message.
+/// A server that takes each `recv` for a message. Prints its port, and then each message.
 const RECV_SERVER: &str = r#"
 import socket, sys
 
@@ -238,11 +240,11 @@ fn converses_with_a_recv_server() {
         return;
     }
     let server = Peer::python(RECV_SERVER, &["strips"]);
-    Connect::to(&server.line())
+    Run::connect(&server.line())
         .args(&["--lockstep", "-w", "10s"])
         .stdin("hello\nstraße\nCLOSE SOCKET\n")
         .run()
-        // It strips the line feed off its reply, too.
+        // It strips the line feed from its replies too.
         .succeeds_with("HELLOSTRASSE");
     assert_eq!(server.rest(), [r"'hello\n'", r"'straße\n'", r"'CLOSE SOCKET\n'"]);
 }
@@ -253,7 +255,7 @@ fn converses_with_a_recv_server_that_wants_no_line_feeds() {
         return;
     }
     let server = Peer::python(RECV_SERVER, &[]);
-    Connect::to(&server.line())
+    Run::connect(&server.line())
         .args(&["--lockstep", "--eol", "none", "-w", "10s"])
         .stdin("hello\nstraße\nCLOSE SOCKET\n")
         .run()
@@ -261,7 +263,7 @@ fn converses_with_a_recv_server_that_wants_no_line_feeds() {
     assert_eq!(server.rest(), ["'hello'", "'straße'", "'CLOSE SOCKET'"]);
 }
 
-/// A client that sends a message without a line feed, and waits for the reply to it.
+/// A client that sends messages without line feeds, and waits for each reply.
 const RECV_CLIENT: &str = r#"
 import socket, sys
 
@@ -279,12 +281,12 @@ fn answers_a_recv_client() {
     let server = TestServer::start(&[]);
     let mut client = Peer::python(RECV_CLIENT, &[&server.port().to_string()]);
     assert_eq!(client.rest(), ["HELLO", "STRASSE", ""]);
-    assert_eq!(wait(&mut client.child).code(), Some(0));
+    assert_eq!(wait_for_exit(&mut client.child).code(), Some(0));
 }
 
-/// Every character on a line of its own, answered as Python itself would. The two may know different versions
-/// of Unicode: what is not assigned in Python's, before or after, is left out (U+019B for one, whose capital
-/// U+A7DC came with Unicode 16).
+/// Every character on a line of its own, answered as Python itself would. Their versions of Unicode may differ, so
+/// characters that Python does not know, or whose capitals it does not know, are left out (for example U+019B, whose
+/// capital U+A7DC was added in Unicode 16).
 const EVERY_CHARACTER: &str = r#"
 import socket, sys, threading, unicodedata
 
@@ -314,7 +316,7 @@ print(compared > 250_000)
 "#;
 
 #[test]
-fn has_the_capitals_of_python() {
+fn agrees_with_the_capitals_of_python() {
     if is_missing("python3") {
         return;
     }
@@ -334,7 +336,7 @@ fn talks_to_redis() {
     let folder_path = folder.path().to_str().unwrap();
     let options = ["--port", "0", "--save", "", "--unixsocket", &path, "--dir", folder_path];
     let _server = Peer::start("redis-server", &options);
-    Connect::to(&address)
+    Run::connect(&address)
         .args(&["--lockstep", "--retry", "10s"])
         .stdin("SET a 1\nGET a\nINCR a\nPING\n")
         .run()

@@ -1,20 +1,38 @@
-//! Tests from outside: at the binary, on real sockets and a real pseudo-terminal.
+//! Tests from outside: capchat on real sockets, in pipes, and on a pseudo-terminal.
+//!
+//! | a test of | goes to |
+//! |---|---|
+//! | usage errors, `--help`, the default address | `command_line` |
+//! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
+//! | `serve --play` | `mock` |
+//! | `--record`, on either side | `record` |
+//! | `connect` in a pipe | `pipe`, `lockstep`, `limits` (time limits, `--retry`) |
+//! | `connect` on a terminal | `prompt` |
+//! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
+//! | an update of transcripts | `update` |
+//! | other programs | `interop` (clients and servers), `real_servers` (sessions recorded with them) |
+//! | what the README says | `readme` |
+//!
+//! A test that reads better as a shell script or a transcript is one, in `tests/transcripts` or `tests/chats`; `scripts`
+//! runs them. What tests share is in `support`. Load and hostile clients are tested in `tests/survival`, and man pages
+//! and completions in `tests/generated.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-mod chats;
 mod check;
-mod connect;
-mod conversations;
+mod command_line;
 mod deliveries;
-mod interactive;
 mod interop;
-mod play;
+mod limits;
+mod lockstep;
+mod mock;
+mod pipe;
+mod prompt;
 mod readme;
+mod real_servers;
 mod record;
 mod reports;
+mod scripts;
 mod serve;
 mod support;
-mod terminal;
-mod transcripts;
 mod update;

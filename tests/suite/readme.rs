@@ -1,25 +1,26 @@
-//! The README is true: its examples run as they stand, and its tables name every option.
+//! The README is true: its examples print what it says, and its tables name every option.
 
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::{env, fs};
 
 use capchat::failure::Status;
 use clap::CommandFactory;
 
-use crate::support::{TestServer, is_missing, is_openbsd_nc_missing};
+use crate::support::programs::{is_missing, is_openbsd_nc_missing, path_with_capchat};
+use crate::support::server::TestServer;
 
 fn readme() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
 }
 
-/// The blocks of a language: what stands between its fences.
+/// The code blocks of a language.
 fn blocks<'a>(readme: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// A command and what it prints, standard error included.
+/// Each command, and what it prints on both streams.
 fn examples(block: &str) -> impl Iterator<Item = (&str, &str)> {
     block.split("$ ").skip(1).map(|example| example.split_once('\n').unwrap())
 }
@@ -27,10 +28,8 @@ fn examples(block: &str) -> impl Iterator<Item = (&str, &str)> {
 #[test]
 fn examples_print_what_they_say() {
     let server = TestServer::start(&[]);
-    let folder = Path::new(env!("CARGO_BIN_EXE_capchat")).parent().unwrap();
-    let path = format!("{}:{}", folder.display(), env::var("PATH").unwrap());
     let readme = readme();
-    // The examples of transcripts make files, and later ones use them.
+    // Some examples create files that later ones use.
     let work = tempfile::tempdir().unwrap();
     let mut count = 0;
     for (command, expected) in blocks(&readme, "console").into_iter().flat_map(examples) {
@@ -38,11 +37,11 @@ fn examples_print_what_they_say() {
         if peer.is_some_and(|peer| if peer == "nc" { is_openbsd_nc_missing() } else { is_missing(peer) }) {
             continue;
         }
-        // The server of this test has a port of its own.
+        // The server of this test is on another port.
         let port = server.port().to_string();
         let output = Command::new("sh")
             .args(["-c", &format!("exec 2>&1; {}", command.replace("5605", &port))])
-            .env("PATH", &path)
+            .env("PATH", path_with_capchat())
             .env("CAPCHAT_ADDRESS", server.address())
             .current_dir(work.path())
             .output()
@@ -50,7 +49,7 @@ fn examples_print_what_they_say() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), expected.replace("5605", &port), "{command}");
         count += 1;
     }
-    assert!(count >= 5, "only {count} examples were found");
+    assert!(count >= 5, "only {count} examples");
 }
 
 #[test]
@@ -74,11 +73,10 @@ fn the_script_with_a_free_port_works() {
     let readme = readme();
     let script = blocks(&readme, "sh").into_iter().find(|script| script.contains("mkfifo")).unwrap();
     let folder = tempfile::tempdir().unwrap();
-    let bin = Path::new(env!("CARGO_BIN_EXE_capchat")).parent().unwrap();
     let status = Command::new("sh")
         .args(["-euc", script])
         .current_dir(folder.path())
-        .env("PATH", format!("{}:{}", bin.display(), env::var("PATH").unwrap()))
+        .env("PATH", path_with_capchat())
         .env_remove("CAPCHAT_ADDRESS")
         .stderr(Stdio::null())
         .status();
@@ -86,7 +84,7 @@ fn the_script_with_a_free_port_works() {
 }
 
 #[test]
-fn every_exit_status_is_explained() {
+fn every_exit_status_is_documented() {
     let page = |name: &str| {
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("man/{name}.1"))).unwrap()
     };
@@ -115,7 +113,7 @@ fn every_exit_status_is_explained() {
 }
 
 #[test]
-fn every_option_is_named() {
+fn every_option_is_documented() {
     let readme = readme();
     let mut cli = capchat::cli::Cli::command();
     cli.build();
@@ -132,7 +130,7 @@ fn every_option_is_named() {
 }
 
 #[test]
-fn the_commands_of_the_readme_are_those_that_are_checked() {
+fn the_test_command_is_in_the_check_script() {
     let readme = readme();
     let check = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/check")).unwrap();
     let test_command =
@@ -141,7 +139,7 @@ fn the_commands_of_the_readme_are_those_that_are_checked() {
 }
 
 #[test]
-fn the_pictures_are_what_runs_give() {
+fn the_pictures_are_up_to_date() {
     if is_missing("python3") {
         return;
     }

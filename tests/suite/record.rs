@@ -1,4 +1,4 @@
-//! `connect --record` and `serve --record`: conversations as they were, that pass as checks.
+//! `connect --record` and `serve --record`: the files say what happened, and pass as checks.
 
 use std::fs;
 use std::io::Write;
@@ -6,9 +6,12 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::chats::{Chats, Lonely, Nobody, Reply, line_server, say};
-use crate::support::{TestServer, capchat, eventually};
-use crate::terminal::Terminal;
+use crate::support::chats::Chats;
+use crate::support::custom_server::{Lonely, Nobody, Reply, line_server, say};
+use crate::support::programs::capchat;
+use crate::support::server::TestServer;
+use crate::support::terminal::Terminal;
+use crate::support::wait::eventually;
 
 #[test]
 fn a_pipe_is_recorded_and_passes() {
@@ -20,7 +23,7 @@ fn a_pipe_is_recorded_and_passes() {
         ("hi\nCLOSE SOCKET\n", &[], "HI\n", "C: hi\nC: CLOSE SOCKET\n"),
         ("\x1b[2J\u{202e} \n", &["--lockstep"], "\x1b[2J\u{202e} \n", "C\\ \\x1b[2J\\xe2\\x80\\xae\\x20\n"),
     ] {
-        let run = chats.client(server.address()).args(args).args(&["--record", "t.chat"]).stdin(input).run();
+        let run = chats.connect(server.address()).args(args).args(&["--record", "t.chat"]).stdin(input).run();
         run.succeeds_with(output);
         let text = chats.read("t.chat");
         assert!(text.starts_with(begin), "{text}");
@@ -35,7 +38,7 @@ fn lockstep_is_recorded_turn_by_turn() {
     let server = TestServer::start(&[]);
     let chats = Chats::new();
     let run =
-        chats.client(server.address()).args(&["--lockstep", "--record", "t.chat"]).stdin("a\nb\n").run();
+        chats.connect(server.address()).args(&["--lockstep", "--record", "t.chat"]).stdin("a\nb\n").run();
     run.succeeds_with("A\nB\n");
     assert_eq!(chats.read("t.chat"), "C: a\nS: A\nC: b\nS: B\nC EOF\nS EOF\n");
     chats.passes(server.address());
@@ -51,7 +54,7 @@ fn what_is_typed_is_recorded() {
     terminal.wait_for("enter your message: ▏");
     terminal.type_keys("hi\r");
     terminal.wait_for("HI\nenter your message: ▏");
-    assert!(!path.exists(), "it is replaced in the end");
+    assert!(!path.exists(), "written before the end");
     terminal.type_keys("\x04");
     terminal.expect_exit(0);
     assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\nC EOF\nS EOF\n");
@@ -80,7 +83,7 @@ fn an_interrupted_recording_is_kept() {
     let server = TestServer::start(&[]);
     for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
         let chats = Chats::with("# an old one\n");
-        let mut client = chats.client(server.address()).args(&["--record", "t.chat"]).start();
+        let mut client = chats.connect(server.address()).args(&["--record", "t.chat"]).start();
         client.stdin.write_all(b"hi\n").unwrap();
         assert_eq!(client.line(), "HI\n");
         assert_eq!(chats.read("t.chat"), "# an old one\n");
@@ -96,30 +99,30 @@ fn an_interrupted_recording_is_kept() {
 fn a_reset_is_recorded() {
     let address = line_server("", |line| if line == "reset" { Reply::Reset } else { say(line) });
     let chats = Chats::new();
-    let run = chats.client(&address).args(&["--lockstep", "--record", "t.chat"]).stdin("hi\nreset\n").run();
+    let run = chats.connect(&address).args(&["--lockstep", "--record", "t.chat"]).stdin("hi\nreset\n").run();
     assert_eq!(run.0.status.code(), Some(1), "{}", run.errors());
     let text = chats.read("t.chat");
     assert_eq!(text, "C: hi\nS: hi\nC: reset\nS RST\n");
 }
 
 #[test]
-fn a_file_is_replaced_only_where_there_was_a_conversation() {
+fn a_file_is_replaced_only_after_a_connection() {
     let server = TestServer::start(&[]);
     let chats = Chats::with("# an old one\n");
     fs::set_permissions(chats.path("t.chat"), PermissionsExt::from_mode(0o604)).unwrap();
     symlink("t.chat", chats.path("link")).unwrap();
     let nobody = Nobody::new();
-    chats.run(&nobody.address(), &["--record", "link"]).fails_with(1, &["refused"]);
+    chats.connect(&nobody.address()).args(&["--record", "link"]).run().fails_with(1, &["refused"]);
     assert_eq!((chats.read("t.chat").as_str(), chats.names().len()), ("# an old one\n", 2));
 
-    chats.client(server.address()).args(&["--record", "link"]).stdin("hi\n").run().succeeds_with("HI\n");
+    chats.connect(server.address()).args(&["--record", "link"]).stdin("hi\n").run().succeeds_with("HI\n");
     assert!(chats.read("t.chat").starts_with("C: hi\n"));
     assert!(chats.path("link").is_symlink());
     assert_eq!(fs::metadata(chats.path("t.chat")).unwrap().permissions().mode() & 0o777, 0o604);
 
-    // A new file is as other programs make it, also beside one that has nearly its name.
+    // A new file gets the usual permissions, even next to one with a similar name.
     chats.write("new.permissions", "");
-    chats.client(server.address()).args(&["--record", "new.chat"]).stdin("hi\n").run().succeeds_with("HI\n");
+    chats.connect(server.address()).args(&["--record", "new.chat"]).stdin("hi\n").run().succeeds_with("HI\n");
     chats.write("usual", "");
     let mode = |name: &str| fs::metadata(chats.path(name)).unwrap().permissions().mode();
     assert_eq!(mode("new.chat"), mode("usual"));
@@ -127,24 +130,24 @@ fn a_file_is_replaced_only_where_there_was_a_conversation() {
 }
 
 #[test]
-fn what_cannot_be_written_is_told_before_anybody_connects() {
+fn what_cannot_be_written_is_reported_before_connecting() {
     let lonely = Lonely::new();
     let chats = Chats::new();
     for path in ["missing/t.chat", ".", "/dev/full", "/proc/t.chat"] {
-        let run = chats.run(&lonely.address(), &["--record", path]);
+        let run = chats.connect(&lonely.address()).args(&["--record", path]).run();
         run.fails_with(1, &[&format!("could not write {path}")]);
     }
     lonely.has_seen_nobody();
 }
 
-/// The recordings in a folder, by name.
+/// The recordings in the directory `records`: name and content.
 fn records(chats: &Chats) -> Vec<(String, String)> {
     let mut records: Vec<_> = fs::read_dir(chats.path("records"))
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .map(|path| (path.file_name().unwrap().display().to_string(), fs::read_to_string(path).unwrap()))
         .collect();
-    // By the number at their ends.
+    // By the number at the end of the name.
     records.sort_by_key(|(name, _)| {
         name.trim_end_matches(".chat").rsplit('-').next().unwrap().parse::<u32>().unwrap()
     });
@@ -171,8 +174,8 @@ fn a_server_records_each_connection() {
     for _ in 0..2 {
         server.log_line_with("disconnected");
     }
-    let is_whole = || records(&chats).iter().all(|(_, text)| text.ends_with("S EOF\n")).then_some(());
-    eventually("both recordings", is_whole);
+    let are_complete = || records(&chats).iter().all(|(_, text)| text.ends_with("S EOF\n")).then_some(());
+    eventually("both recordings", are_complete);
     let records = records(&chats);
     assert_eq!(records.len(), 2);
     for (index, (name, _)) in records.iter().enumerate() {
@@ -189,11 +192,11 @@ fn a_server_records_each_connection() {
         records[1].1
     );
     let fresh = TestServer::start(&[]);
-    chats.run(fresh.address(), &["--check", "records"]).reports(0, &["2 passed, 0 failed\n"]);
+    chats.check(fresh.address(), &["records"]).run().reports(0, &["2 passed, 0 failed\n"]);
 }
 
 #[test]
-fn a_mock_s_reset_is_recorded() {
+fn the_reset_of_a_mock_is_recorded() {
     let chats = Chats::with("C: x\nS: y\nS RST\n");
     let folder = chats.path("records");
     let path = chats.path("t.chat");
@@ -205,7 +208,7 @@ fn a_mock_s_reset_is_recorded() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_made_is_told() {
+fn a_directory_that_cannot_be_created_is_reported() {
     let chats = Chats::with("");
     let output =
         capchat().args(["serve", "--record"]).arg(chats.path("t.chat")).arg("127.0.0.1:0").output().unwrap();

@@ -1,16 +1,19 @@
-//! The reports of `--check`: as text, TAP and XML, on a terminal, and where nobody takes them.
+//! Reports of checks: text, TAP and JUnit, in a pipe, on a terminal, and when they cannot be written.
 
 use std::fs::OpenOptions;
 use std::io::{Write, pipe};
+use std::iter::once;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
 
-use crate::chats::{Chats, Reply, line_server, say};
-use crate::support::{DEADLINE, capchat, is_missing};
-use crate::terminal::{Setup, Terminal};
+use crate::support::chats::Chats;
+use crate::support::custom_server::{Reply, line_server, say};
+use crate::support::programs::{check, is_missing};
+use crate::support::terminal::{Setup, Terminal};
+use crate::support::wait::DEADLINE;
 
-/// A folder in which one file passes and one does not, and a server for it.
+/// A directory in which one file passes and one fails, and the server to check.
 fn mixed() -> (Chats, String) {
     let chats = Chats::new();
     chats.write("a.chat", "C: hi\nS: HI\n");
@@ -19,9 +22,9 @@ fn mixed() -> (Chats, String) {
 }
 
 #[test]
-fn the_text_is_as_the_manual_shows_it() {
+fn the_text_report_is_as_documented() {
     let (chats, address) = mixed();
-    let run = chats.run(&address, &["--check", "."]);
+    let run = chats.check(&address, &["."]).run();
     let expected = format!(
         "PASS ./a.chat\nFAIL ./b#<&\".chat:3: server reply differs (last sent: line 2)\n\
          --- expected ./b#<&\".chat\n+++ received {address}\n C: <&>\n-S: ]]>'\n+S: <&>\n\
@@ -32,9 +35,9 @@ fn the_text_is_as_the_manual_shows_it() {
 }
 
 #[test]
-fn tap_is_what_prove_takes() {
+fn prove_reads_tap() {
     let (chats, address) = mixed();
-    let run = chats.run(&address, &["--report", "tap", "--check", "."]);
+    let run = chats.check(&address, &["."]).args(&["--report", "tap"]).run();
     run.reports(
         3,
         &["TAP version 13\n1..2\nok 1 - ./a.chat\nnot ok 2 - ./b\\#<&\".chat\n  ---\n  message: \"./b"],
@@ -42,10 +45,15 @@ fn tap_is_what_prove_takes() {
     if is_missing("prove") {
         return;
     }
+    // prove appends a file's name to the command that it runs for the file.
+    let mut command = check(&address, &["\"$1\""]);
+    command.args(["--report", "tap"]);
+    let words: Vec<_> =
+        once(command.get_program()).chain(command.get_args()).map(|word| word.to_str().unwrap()).collect();
+    chats.write("check", words.join(" "));
     let prove = |files: &[&str]| {
-        let exec = format!("{} connect {address} --report tap --check", capchat().get_program().display());
         let output =
-            Command::new("prove").args(["-e", &exec]).args(files).current_dir(chats.path(".")).output();
+            Command::new("prove").args(["-e", "sh check"]).args(files).current_dir(chats.path(".")).output();
         let output = output.unwrap();
         (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     };
@@ -55,7 +63,7 @@ fn tap_is_what_prove_takes() {
     assert_eq!(status, Some(1), "{text}");
     assert!(text.contains("Failed test:  1") && text.contains("Tests=2"), "{text}");
     assert!(!text.contains("Parse errors"), "{text}");
-    // All of them in one run.
+    // All files in one report.
     chats.write("report", run.report());
     let output = Command::new("prove").args(["-e", "cat"]).arg(chats.path("report")).output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -64,10 +72,10 @@ fn tap_is_what_prove_takes() {
 }
 
 #[test]
-fn junit_is_xml_with_every_result() {
+fn junit_is_valid_xml_with_every_result() {
     let (chats, address) = mixed();
     chats.write("c\u{1}\u{fffe}.chat", "C: \u{1b}[2J\nS~ \u{1b}\n");
-    let run = chats.run(&address, &["--report", "junit", "--check", "."]);
+    let run = chats.check(&address, &["."]).args(&["--report", "junit"]).run();
     run.reports(3, &["<testsuite name=\"capchat\" tests=\"3\" failures=\"2\" errors=\"0\" time=\""]);
     if is_missing("python3") {
         return;
@@ -94,14 +102,14 @@ fn junit_is_xml_with_every_result() {
     assert!(text.starts_with(expected) && text.contains("\n-S: ]]>'\n+S: <&>\n"), "{text}");
 }
 
-/// Neither a file's name nor what is in it drives the terminal of whoever reads the report.
+/// Neither a file name nor a file's content can control the terminal of the reader.
 #[test]
 fn a_report_has_no_control_characters() {
     let chats = Chats::new();
     chats.write("\u{1b}[2J.chat", "C: \u{1b}[2J\u{7}\nS~ x\u{1b}\u{7}\nS: \u{7}\n");
     let address = line_server("", |_| Reply::Say("\x1b[2J\u{202e}\r\u{7}\n".to_owned()));
     for report in ["text", "tap", "junit"] {
-        let run = chats.run(&address, &["--report", report, "--check", "."]);
+        let run = chats.check(&address, &["."]).args(&["--report", report]).run();
         run.reports(3, &[r"\u{1b}[2J.chat"]);
         let text = run.report() + &run.errors();
         assert!(!text.contains(|it: char| it.is_control() && it != '\n' || it == '\u{202e}'), "{text:?}");
@@ -109,20 +117,20 @@ fn a_report_has_no_control_characters() {
 }
 
 #[test]
-fn colour_is_where_it_is_asked_for() {
+fn color_is_used_as_asked() {
     let (chats, address) = mixed();
-    let report = |args: &[&str]| chats.client(&address).args(args).args(&["--check", "."]).run().report();
-    let coloured = report(&["--color", "always"]);
-    assert!(coloured.contains("\x1b[32mPASS\x1b[m ./a.chat\n\x1b[31mFAIL\x1b[m "), "{coloured:?}");
-    assert!(coloured.contains("\n\x1b[31m-S: ]]>'\x1b[m\n\x1b[32m+S: <&>\x1b[m\n"), "{coloured:?}");
+    let report = |args: &[&str]| chats.check(&address, &["."]).args(args).run().report();
+    let colored = report(&["--color", "always"]);
+    assert!(colored.contains("\x1b[32mPASS\x1b[m ./a.chat\n\x1b[31mFAIL\x1b[m "), "{colored:?}");
+    assert!(colored.contains("\n\x1b[31m-S: ]]>'\x1b[m\n\x1b[32m+S: <&>\x1b[m\n"), "{colored:?}");
     for args in [&[][..], &["--color", "never"], &["--color", "always", "--report", "tap"]] {
         assert!(!report(args).contains('\x1b'));
     }
-    let run = chats.client(&address).env("NO_COLOR", "1").args(&["--color", "always", "--check", "."]).run();
-    assert!(run.report().contains('\x1b'), "an option is more than a habit");
+    let run = chats.check(&address, &["."]).args(&["--color", "always"]).env("NO_COLOR", "1").run();
+    assert!(run.report().contains('\x1b'), "an option overrides the environment");
 }
 
-/// The files on a terminal, and what lets the server answer the last one.
+/// A check on a terminal, and a sender that lets the server answer the last file.
 fn on_a_terminal(
     chats: &Chats,
     set_up: impl FnOnce(Setup) -> Setup,
@@ -140,13 +148,13 @@ fn on_a_terminal(
         }
         say(&line.to_uppercase())
     });
-    let path = chats.path(".");
-    let terminal = set_up(Terminal::connect(&address)).args(&["--check", path.to_str().unwrap()]).start();
+    let check = check(&address, &[chats.path(".").to_str().unwrap()]);
+    let terminal = set_up(Terminal::with(check)).start();
     (terminal, go_on)
 }
 
 #[test]
-fn a_terminal_shows_progress_and_colours() {
+fn a_terminal_shows_progress_and_color() {
     let chats = Chats::new();
     let (mut terminal, go_on) = on_a_terminal(&chats, |setup| setup.env_remove("NO_COLOR"));
     terminal.wait_for("2 of 3, 1 failed");
@@ -158,7 +166,7 @@ fn a_terminal_shows_progress_and_colours() {
 }
 
 #[test]
-fn a_terminal_without_colours_has_none() {
+fn no_color_is_respected_on_a_terminal() {
     let chats = Chats::new();
     let (mut terminal, go_on) = on_a_terminal(&chats, |setup| setup.env("NO_COLOR", "1"));
     go_on.send(()).unwrap();
@@ -168,7 +176,7 @@ fn a_terminal_without_colours_has_none() {
 }
 
 #[test]
-fn progress_is_cleared_where_the_time_runs_out() {
+fn progress_is_cleared_at_a_timeout() {
     let chats = Chats::new();
     let (mut terminal, _go_on) = on_a_terminal(&chats, |setup| setup.args(&["--max-time", "700ms"]));
     terminal.wait_for("2 of 3, 1 failed");
@@ -177,15 +185,15 @@ fn progress_is_cleared_where_the_time_runs_out() {
 }
 
 #[test]
-fn a_reader_that_leaves_changes_nothing_and_a_full_disk_does() {
+fn a_closed_output_is_ignored_and_a_full_disk_is_a_failure() {
     let (chats, address) = mixed();
     for report in ["text", "tap", "junit"] {
         let (reader, writer) = pipe().unwrap();
         drop(reader);
-        let run = chats.client(&address).args(&["--report", report, "--check", "."]).stdout(writer).run();
+        let run = chats.check(&address, &["."]).args(&["--report", report]).stdout(writer).run();
         run.fails_with(3, &["1 of 2"]);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-        let run = chats.client(&address).args(&["--report", report, "--check", "."]).stdout(full).run();
+        let run = chats.check(&address, &["."]).args(&["--report", report]).stdout(full).run();
         run.fails_with(1, &["could not write to standard output: No space left"]);
     }
 }

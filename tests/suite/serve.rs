@@ -1,4 +1,4 @@
-//! `capchat serve`, as its clients and the scripts that start it see it.
+//! `capchat serve`, as its clients see it, and the scripts that start it.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -8,11 +8,13 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::{
-    Client, Connect, DEADLINE, TestServer, capchat, eventually, raise_descriptor_limit, skipped,
-};
+use crate::support::client::{Client, raise_descriptor_limit};
+use crate::support::programs::{capchat, skipped};
+use crate::support::run::Run;
+use crate::support::server::TestServer;
+use crate::support::wait::{DEADLINE, eventually, wait_for_exit};
 
-/// The end of a run of `capchat serve` that was to fail: its status and its errors.
+/// The exit status and standard error of a `capchat serve` that fails to start.
 fn failure(arguments: &[&str]) -> (Option<i32>, String) {
     failure_of(capchat().arg("serve").args(arguments))
 }
@@ -23,10 +25,10 @@ fn failure_of(command: &mut Command) -> (Option<i32>, String) {
     (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
 }
 
-// Messages: what a transcript does not say better (`tests/chats/capitals`).
+// Messages. Most are transcripts, in `tests/chats/capitals`.
 
 #[test]
-fn the_close_word_is_found_across_segments_and_early_answers() {
+fn close_socket_is_found_across_segments_and_early_replies() {
     let server = TestServer::start(&["--message-gap", "1ms"]);
     let mut client = server.connect();
     for byte in b"xCLOSE SOCKE" {
@@ -69,7 +71,7 @@ fn no_reply_is_lost_at_a_close_with_megabytes_unread() {
 // Addresses.
 
 #[test]
-fn listens_where_it_is_told() {
+fn listens_on_every_form_of_address() {
     for (arguments, expected) in [
         (&["0"][..], "127.0.0.1:"),
         (&["127.0.0.1", "0"], "127.0.0.1:"),
@@ -79,7 +81,7 @@ fn listens_where_it_is_told() {
     ] {
         let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
         assert!(server.address().starts_with(expected), "{arguments:?}: {}", server.address());
-        Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
+        Run::connect(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
 
@@ -92,7 +94,7 @@ fn listens_on_ipv6() {
     for arguments in [&["[::1]:0"][..], &["::1", "0"], &["-6", "0"]] {
         let server = TestServer::start_with(capchat().arg("serve").args(arguments), 1);
         assert!(server.address().starts_with("[::1]:"), "{}", server.address());
-        Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
+        Run::connect(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
 
@@ -109,48 +111,7 @@ fn a_name_with_several_addresses_is_listened_on_at_each_with_one_port() {
         sorted
     }) {
         assert_eq!(listening, std::net::SocketAddr::new(address.ip(), server.port()).to_string());
-        Connect::to(&listening).stdin("hi\n").run().succeeds_with("HI\n");
-    }
-}
-
-#[test]
-fn the_environment_names_the_default_address() {
-    let mut command = capchat();
-    command.env("CAPCHAT_ADDRESS", "127.0.0.3:0").arg("serve");
-    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
-    let mut command = capchat();
-    command.env("CAPCHAT_ADDRESS", "127.0.0.3 1").args(["serve", "0"]);
-    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
-    let mut command = capchat();
-    command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
-    let (status, errors) = failure_of(&mut command);
-    assert_eq!(
-        (status, errors.as_str()),
-        (Some(2), "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n")
-    );
-}
-
-#[test]
-fn a_bad_command_line_is_one_line_and_status_2() {
-    for (arguments, text) in [
-        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
-        (&["127.0.0.1:99999"], "'99999' is not a port"),
-        (&["localhost:"], "no port behind the colon in 'localhost:'"),
-        (&[""], "the address is empty"),
-        (&["unix:"], "no path behind 'unix:'"),
-        (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
-        (&["--idle-timeout", "5x"], "'x' is not a unit of time (ms, s, m, h)"),
-        (&["--idle-timeout", "0"], "it must be longer than zero"),
-        (&["--message-gap", "soon"], "invalid value 'soon' for '--message-gap"),
-        (&["--max-clients", "0"], "invalid value '0' for '--max-clients"),
-        (&["--log", "xml"], "[possible values: text, json]"),
-        (&["-4", "-6"], "cannot be used with"),
-        (&["--nonsense"], "unexpected argument '--nonsense' found"),
-    ] {
-        let (status, errors) = failure(arguments);
-        assert_eq!(status, Some(2), "{arguments:?}: {errors}");
-        assert!(errors.starts_with("capchat: ") && errors.contains(text), "{arguments:?}: {errors}");
-        assert_eq!(errors.matches('\n').count(), 1, "{errors}");
+        Run::connect(&listening).stdin("hi\n").run().succeeds_with("HI\n");
     }
 }
 
@@ -176,12 +137,12 @@ fn a_second_server_on_the_address_fails() {
     assert_eq!(status, Some(1));
     assert!(errors.starts_with(&format!("capchat: could not listen on {}: ", server.address())), "{errors}");
     assert!(errors.contains("in use"), "{errors}");
-    Connect::to(server.address()).stdin("still there\n").run().succeeds_with("STILL THERE\n");
+    Run::connect(server.address()).stdin("still there\n").run().succeeds_with("STILL THERE\n");
 }
 
 // Unix sockets.
 
-/// A path in a folder that goes with the first part.
+/// A path for a socket, in a directory that is removed with the first value.
 fn socket_path() -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("socket").display().to_string();
@@ -193,7 +154,7 @@ fn serves_on_a_unix_socket_and_removes_it() {
     let (_folder, path) = socket_path();
     let mut server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
     assert_eq!(server.address(), format!("unix:{path}"));
-    Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
+    Run::connect(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
     assert_eq!(server.log_line(), "unix#1 connected");
     let (status, errors) = failure(&[server.address()]);
     assert!(status == Some(1) && errors.contains("in use"), "{errors}");
@@ -203,15 +164,15 @@ fn serves_on_a_unix_socket_and_removes_it() {
 }
 
 #[test]
-fn takes_over_a_stale_socket() {
+fn replaces_a_stale_socket() {
     let (_folder, path) = socket_path();
     drop(UnixListener::bind(&path).unwrap());
     let server = TestServer::start_with(capchat().args(["serve", &format!("unix:{path}")]), 1);
-    Connect::to(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
+    Run::connect(server.address()).stdin("hi\n").run().succeeds_with("HI\n");
 }
 
 #[test]
-fn leaves_a_file_that_is_no_socket_alone() {
+fn leaves_a_file_that_is_not_a_socket_alone() {
     let (_folder, path) = socket_path();
     fs::write(&path, "precious").unwrap();
     let (status, errors) = failure(&[&format!("unix:{path}")]);
@@ -237,7 +198,7 @@ fn no_reply_is_lost_at_a_close_on_a_unix_socket() {
 // The log.
 
 #[test]
-fn tells_when_clients_come_and_go() {
+fn logs_connections() {
     let server = TestServer::start(&[]);
     let mut client = server.connect();
     let name = client.address();
@@ -264,7 +225,7 @@ fn tells_when_clients_come_and_go() {
 }
 
 #[test]
-fn tells_more_or_nothing_where_asked() {
+fn logs_more_or_nothing_if_asked() {
     let server = TestServer::start(&["-v"]);
     let mut client = server.connect();
     client.send("hello");
@@ -279,7 +240,7 @@ fn tells_more_or_nothing_where_asked() {
 }
 
 #[test]
-fn writes_json_where_asked() {
+fn logs_json_if_asked() {
     let server = TestServer::start(&["--log", "json"]);
     let mut client = server.connect();
     let name = client.address().to_string();
@@ -305,7 +266,7 @@ fn a_dead_log_reader_does_no_harm() {
     let mut child = command.spawn().unwrap();
     drop((child.stdout.take(), child.stderr.take()));
     for _ in 0..20 {
-        let connected = Connect::to(&format!("unix:{path}")).args(&["--retry", "20s"]);
+        let connected = Run::connect(&format!("unix:{path}")).args(&["--retry", "20s"]);
         connected.stdin("hi\n").run().succeeds_with("HI\n");
     }
     child.kill().unwrap();
@@ -313,11 +274,11 @@ fn a_dead_log_reader_does_no_harm() {
 }
 
 #[test]
-fn a_log_reader_that_stands_still_holds_nobody_up() {
+fn a_log_reader_that_stops_reading_does_not_delay_clients() {
     let (_folder, path) = socket_path();
     let mut command = capchat();
     command.args(["serve", &format!("unix:{path}")]).stdout(Stdio::null()).stderr(Stdio::piped());
-    // Nobody reads standard error: a pipe takes 64 KiB, and 3,000 clients write more.
+    // Nobody reads standard error: a pipe holds 64 KiB, and the lines about 3,000 clients are more.
     let mut child = command.spawn().unwrap();
     eventually("the server listens", || UnixStream::connect(&path).ok());
     for _ in 0..3000 {
@@ -327,7 +288,7 @@ fn a_log_reader_that_stands_still_holds_nobody_up() {
         client.read_exact(&mut [0; 3]).unwrap();
     }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
-    assert!(crate::support::wait(&mut child).success());
+    assert!(wait_for_exit(&mut child).success());
 }
 
 #[test]
@@ -336,7 +297,7 @@ fn closed_standard_streams_do_no_harm() {
     let script = format!("exec {} serve unix:{path} <&- >&- 2>&-", env!("CARGO_BIN_EXE_capchat"));
     let mut child = Command::new("sh").args(["-c", &script]).spawn().unwrap();
     for _ in 0..5 {
-        let connected = Connect::to(&format!("unix:{path}")).args(&["--retry", "20s"]);
+        let connected = Run::connect(&format!("unix:{path}")).args(&["--retry", "20s"]);
         connected.stdin("hi\n").run().succeeds_with("HI\n");
     }
     child.kill().unwrap();
@@ -346,7 +307,7 @@ fn closed_standard_streams_do_no_harm() {
 // Limits.
 
 #[test]
-fn at_the_limit_new_clients_wait_for_one_to_leave() {
+fn at_the_limit_new_clients_wait() {
     let server = TestServer::start(&["--max-clients", "2"]);
     let mut first = server.connect();
     let mut second = server.connect();
@@ -379,7 +340,7 @@ fn keepalive_looks_for_clients_that_vanish() {
     let server = TestServer::start(&[]);
     let mut client = server.connect();
     client.expect_answer();
-    // The server's end of the connection in Linux' proc(5): the port of each side, and which timer runs.
+    // The server's side of the connection, in proc(5): the port of each side, and which timer runs.
     let ports = [server.port(), client.address().port()].map(|port| format!("0100007F:{port:04X}"));
     eventually("a keepalive timer", || {
         let table = fs::read_to_string("/proc/net/tcp").unwrap();
@@ -390,7 +351,7 @@ fn keepalive_looks_for_clients_that_vanish() {
 }
 
 #[test]
-fn an_idle_client_is_closed_in_order() {
+fn an_idle_client_is_disconnected_cleanly() {
     let server = TestServer::start(&["--idle-timeout", "300ms"]);
     let mut idle = server.connect();
     idle.send("hello\n");
@@ -427,12 +388,12 @@ fn an_idle_client_gets_the_answer_to_an_unfinished_message() {
     client.expect_end("HELLO");
 }
 
-// The end.
+// Shutdown.
 
 #[test]
-fn sigterm_and_sigint_end_every_connection_in_order() {
+fn sigterm_and_sigint_close_every_connection_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
-        // An address of its own, whose port nobody takes before the second server.
+        // No other test uses this address, so the port stays free for the second server.
         let mut server = TestServer::start_with(capchat().args(["serve", "127.0.0.9:0"]), 1);
         let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();
         for client in &mut clients {
@@ -462,10 +423,10 @@ fn what_was_received_before_the_signal_is_answered() {
 }
 
 #[test]
-fn those_who_had_connected_before_the_signal_are_answered() {
+fn clients_in_the_backlog_at_the_signal_are_answered() {
     raise_descriptor_limit();
     let mut server = TestServer::start(&["-q", "--max-clients", "10"]);
-    // Nobody is accepted while the server is stopped.
+    // A stopped server does not accept.
     server.send_signal(Signal::STOP);
     let mut clients: Vec<Client> = (0..600).map(|_| server.connect()).collect();
     for client in &mut clients {
@@ -484,7 +445,7 @@ fn those_who_had_connected_before_the_signal_are_answered() {
 fn a_client_that_reads_slowly_gets_what_it_sent_before_the_signal() {
     let mut server = TestServer::start(&["-q"]);
     let mut client = server.connect();
-    // As much as the kernel takes while nobody reads.
+    // As much as the kernel buffers while the client does not read.
     client.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
     let mut sent = 0;
     while let Ok(length) = client.stream.write(&[b'x'; 4096]) {
@@ -500,7 +461,7 @@ fn a_client_that_reads_slowly_gets_what_it_sent_before_the_signal() {
 }
 
 #[test]
-fn a_client_that_stays_delays_the_end_by_seconds_and_a_second_signal_ends_it() {
+fn a_client_that_stays_delays_the_exit_and_a_second_signal_ends_it() {
     let mut server = TestServer::start(&[]);
     let mut client = server.connect();
     client.expect_answer();
@@ -515,7 +476,7 @@ fn a_client_that_stays_delays_the_end_by_seconds_and_a_second_signal_ends_it() {
 }
 
 #[test]
-fn a_client_that_stays_does_not_stop_the_end() {
+fn a_client_that_stays_does_not_prevent_the_exit() {
     let mut server = TestServer::start(&[]);
     let mut client = server.connect();
     client.expect_answer();

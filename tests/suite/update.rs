@@ -1,4 +1,4 @@
-//! `connect --update`: what it rewrites, and what it never does to a file.
+//! Updates of transcripts: what is rewritten, and what must never happen to a file.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -8,10 +8,15 @@ use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
-use crate::chats::{Chats, Lonely, Reply, close, line_server, lines, say};
 use rustix::process::geteuid;
 
-use crate::support::{Finished, TestServer, capchat, custom_server, eventually, skipped, wait};
+use crate::support::chats::Chats;
+use crate::support::custom_server::{Lonely, Reply, close, custom_server, line_server, say};
+use crate::support::data::lines;
+use crate::support::programs::{skipped, update};
+use crate::support::run::Finished;
+use crate::support::server::TestServer;
+use crate::support::wait::{eventually, wait_for_exit};
 
 const UPDATED: &str = "UPDATED t.chat\n1 updated, 0 unchanged, 0 failed\n";
 
@@ -25,54 +30,55 @@ fn capitals() -> String {
 }
 
 #[test]
-fn the_server_s_side_is_rewritten_and_nothing_else() {
+fn only_server_items_are_rewritten() {
     let address = capitals();
     for (old, new) in [
-        // Comments, blank lines, indents, waits and what still holds stay.
+        // Comments, blank lines, indentation, waits and items that still match stay.
         (
             "# top\n%timeout 3s\n\n  # first\n  C: hi\n  S: HO # said\n\n  # then\nC WAIT 1ms\nC: three\n# a\n\
              S: ONE\n# b\nS: ZWEI\n# c\nS~ THR.*\n\nS WAIT 1ms\nC EOF\n# end\nS EOF\n# very end\n",
             "# top\n%timeout 3s\n\n  # first\n  C: hi\n  S: HI\n\n  # then\nC WAIT 1ms\nC: three\n# a\n\
              S: ONE\n# b\nS: TWO\n# c\nS~ THR.*\n\nS WAIT 1ms\nC EOF\n# end\nS EOF\n# very end\n",
         ),
-        // Replies that are not there yet.
+        // Replies that the file does not have yet.
         ("C: hi\n# x\nC: ho\nC EOF\n", "C: hi\n# x\nC: ho\nC EOF\nS: HI\nS: HO\nS EOF\n"),
         (
             "C: hi\n\nC WAIT 1ms\nC: ho\nC EOF\nS EOF",
             "C: hi\n\nC WAIT 1ms\nC: ho\nC EOF\nS: HI\nS: HO\nS EOF\n",
         ),
-        // Fewer, and more.
+        // Fewer lines, and more.
         ("C: hi\nS: A\n# b\nS: B\nS: C\nC EOF\nS EOF\n", "C: hi\nS: HI\n# b\nC EOF\nS EOF\n"),
         ("C: three\nS: ONE\n# x\nC EOF\nS EOF\n", "C: three\nS: ONE\nS: TWO\nS: THREE\n# x\nC EOF\nS EOF\n"),
-        // Its end.
+        // The way the server closes.
         ("C: close\nS RST\n", "C: close\nS EOF\n"),
         ("C: reset\nS: x\nS EOF\n", "C: reset\nS RST\n"),
-        // The end of line.
+        // The line ending.
         (
             "%eol crlf\nC\\ hi\\n\\\nS: HI\nC EOF\nS EOF\n",
             "%eol crlf\nC\\ hi\\n\\\nS\\ HI\\n\\\nC EOF\nS EOF\n",
         ),
     ] {
         let chats = Chats::with(old);
-        chats.run(&address, &["--update", "t.chat"]).succeeds_with(UPDATED);
+        chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
         assert_eq!(chats.read("t.chat"), new, "was:\n{old}");
         assert_eq!(chats.names(), ["t.chat"]);
         chats.passes(&address);
         chats
-            .run(&address, &["--update", "t.chat"])
+            .update(&address, &["t.chat"])
+            .run()
             .succeeds_with("SAME t.chat\n0 updated, 1 unchanged, 0 failed\n");
         assert_eq!(chats.read("t.chat"), new);
     }
 }
 
 #[test]
-fn a_file_that_still_holds_is_not_touched() {
+fn a_file_that_still_matches_is_not_touched() {
     let address = capitals();
     let text = "\u{feff}C: hi\r\n S\\ \\x48I  \r\n\r\n# no line feed";
     let text = text.replace("I  ", "I");
     let chats = Chats::with(&text);
     let before = fs::metadata(chats.path("t.chat")).unwrap();
-    let run = chats.run(&address, &["--update", "t.chat"]);
+    let run = chats.update(&address, &["t.chat"]).run();
     run.succeeds_with("SAME t.chat\n0 updated, 1 unchanged, 0 failed\n");
     let after = fs::metadata(chats.path("t.chat")).unwrap();
     assert_eq!(
@@ -84,7 +90,7 @@ fn a_file_that_still_holds_is_not_touched() {
 }
 
 #[test]
-fn what_only_a_person_can_change_is_a_conflict() {
+fn what_must_be_edited_by_hand_is_a_failure() {
     let address = capitals();
     for (text, line, status) in [
         ("# x\nC: hi\nS~ HO\nC EOF\nS EOF\n", "t.chat:3: 'S~ HO' does not hold any more", 3),
@@ -98,13 +104,13 @@ fn what_only_a_person_can_change_is_a_conflict() {
             "t.chat:2: 'S QUIET 100ms' does not hold any more",
             3,
         ),
-        // The server leaves before all is said.
+        // The server closes before all client items are sent.
         ("C: hi\nS: HO\nC: close\nS: x\nC: more\nS: MORE\n", "t.chat:4: server closed early", 3),
         ("C: hi\nS: HO\nC: reset\nS: x\nC: more\nS: MORE\n", "t.chat:4: connection reset", 3),
     ] {
         let chats = Chats::with(text);
         let before = fs::metadata(chats.path("t.chat")).unwrap();
-        let run = chats.run(&address, &["--update", "t.chat"]);
+        let run = chats.update(&address, &["t.chat"]).run();
         run.reports(status, &["FAIL t.chat", line, "0 updated, 0 unchanged, 1 failed\n"]);
         run.fails_with(status, &["could not be updated"]);
         assert_eq!(chats.read("t.chat"), text);
@@ -112,14 +118,14 @@ fn what_only_a_person_can_change_is_a_conflict() {
         assert_eq!((before.ino(), before.ctime_nsec()), (after.ino(), after.ctime_nsec()));
         assert_eq!(chats.names(), ["t.chat"]);
     }
-    // A server that says nothing does not empty a file.
+    // A server that is silent, or gone, does not empty a file.
     let text = "%timeout 100ms\nC: hi\nS: HI\nC: ho\nS: HO\n";
     let chats = Chats::with(text);
     let silent = line_server("", |_| Reply::Say(String::new()));
-    chats.run(&silent, &["--update", "t.chat"]).reports(3, &["t.chat:3: server reply missing"]);
+    chats.update(&silent, &["t.chat"]).run().reports(3, &["t.chat:3: server reply missing"]);
     assert_eq!(chats.read("t.chat"), text);
     let gone = custom_server(|stream| close(&stream));
-    chats.run(&gone, &["--update", "t.chat"]).reports(3, &["server closed early"]);
+    chats.update(&gone, &["t.chat"]).run().reports(3, &["server closed early"]);
     assert_eq!(chats.read("t.chat"), text);
 }
 
@@ -130,7 +136,7 @@ fn permissions_and_links_stay() {
     chats.write("folder/real", "C: hi\nS: HO\nC EOF\nS EOF\n");
     fs::set_permissions(chats.path("folder/real"), PermissionsExt::from_mode(0o640)).unwrap();
     symlink("folder/real", chats.path("t.chat")).unwrap();
-    chats.run(&address, &["--update", "t.chat"]).succeeds_with(UPDATED);
+    chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
     assert_eq!(fs::read_link(chats.path("t.chat")).unwrap(), Path::new("folder/real"));
     assert_eq!(chats.read("folder/real"), "C: hi\nS: HI\nC EOF\nS EOF\n");
     let mode = fs::metadata(chats.path("folder/real")).unwrap().permissions().mode();
@@ -146,7 +152,7 @@ fn several_files_are_updated_one_by_one() {
     chats.write("b.chat", "C: hi\nS~ HO\n");
     chats.write("c.chat", "C: hi\nS: HI\n");
     chats.write("d.chat", "C: hi\nC EOF\n");
-    let run = chats.run(&address, &["--jobs", "4", "--update", "."]);
+    let run = chats.update(&address, &["."]).args(&["--jobs", "4"]).run();
     run.reports(
         3,
         &[
@@ -160,22 +166,21 @@ fn several_files_are_updated_one_by_one() {
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_is_told() {
+fn a_directory_that_cannot_be_written_is_reported() {
     let address = capitals();
     let text = "C: hi\nS: HO\n";
     let chats = Chats::new();
     chats.write("folder/t.chat", text);
     let folder = chats.path("folder");
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o555)).unwrap();
-    let mut command = capchat();
-    command.args(["connect", &address, "--update"]).arg(folder.join("t.chat"));
+    let mut command = update(&address, &[folder.join("t.chat").to_str().unwrap()]);
     if geteuid().is_root() {
-        // Root may write everywhere: be somebody else.
+        // Root may write anywhere: run as nobody.
         fs::set_permissions(chats.path("."), PermissionsExt::from_mode(0o755)).unwrap();
         command.uid(65534);
     }
     match command.output() {
-        Err(error) => skipped(format_args!("the program cannot be run as somebody else: {error}")),
+        Err(error) => skipped(format_args!("the program cannot run as nobody: {error}")),
         Ok(output) => {
             let run = Finished(output);
             run.reports(1, &["t.chat: could not write: ", "denied", "1 failed\n"]);
@@ -184,15 +189,13 @@ fn a_folder_that_cannot_be_written_is_told() {
         }
     }
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
-    // A device would be read for ever.
-    chats
-        .run(&address, &["--update", "/dev/full"])
-        .fails_with(2, &["could not read /dev/full: it is no file"]);
+    // Reading a device might never end.
+    chats.update(&address, &["/dev/full"]).run().fails_with(2, &["could not read /dev/full: it is no file"]);
 }
 
-/// Some kills come before, some while, and some after the file is written.
+/// Some kills hit before the file is written, some during that, and some after.
 #[test]
-fn a_killed_update_leaves_a_whole_file() {
+fn a_killed_update_leaves_a_complete_file() {
     const KILLS: usize = 48;
     const AT_ONCE: usize = 4;
     let padding = "# a comment\n".repeat(20_000);
@@ -200,7 +203,7 @@ fn a_killed_update_leaves_a_whole_file() {
     let old = format!("C: fifty\n{replies}C EOF\nS EOF\n{padding}");
     let new = old.replace("old", "NEW");
     let address = line_server("", |_| {
-        // In pieces, which are not in the file's order of things.
+        // Long enough to be killed while waiting.
         thread::sleep(Duration::from_millis(10));
         Reply::Say(lines(50, |index| format!("NEW {index}")))
     });
@@ -210,9 +213,7 @@ fn a_killed_update_leaves_a_whole_file() {
             let mut updated = 0;
             for kill in (first..KILLS).step_by(AT_ONCE) {
                 let chats = Chats::with(old);
-                let mut child = capchat()
-                    .args(["connect", address, "--update"])
-                    .arg(chats.path("t.chat"))
+                let mut child = update(address, &[chats.path("t.chat").to_str().unwrap()])
                     .stdout(Stdio::null())
                     .stderr(Stdio::null())
                     .spawn()
@@ -220,18 +221,18 @@ fn a_killed_update_leaves_a_whole_file() {
                 if kill % 2 == 0 {
                     thread::sleep(Duration::from_millis(5 * kill as u64));
                 } else {
-                    // As soon as there is another file, and then a little later each time.
+                    // When the new file appears, and then a little later each time.
                     eventually("a new file", || {
                         (chats.names().len() > 1 || child.try_wait().unwrap().is_some()).then_some(())
                     });
                     thread::sleep(Duration::from_micros(40 * kill as u64));
                 }
                 let _ = child.kill();
-                wait(&mut child);
+                wait_for_exit(&mut child);
                 let text = chats.read("t.chat");
                 assert!(text == *old || text == *new, "killed at {kill}: {} bytes", text.len());
                 updated += usize::from(text == *new);
-                // What is left behind is hidden, and no transcript.
+                // A leftover file is hidden, and not taken for a transcript.
                 for name in chats.names() {
                     let is_transcript =
                         Path::new(&name).extension().is_some_and(|extension| extension == "chat");
@@ -251,19 +252,23 @@ fn an_interrupted_update_leaves_the_file() {
     let chats = Chats::with("C: hi\nS: HO\nC: ho\nS: x\n");
     let before = chats.read("t.chat");
     let silent = line_server("", |_| Reply::Say(String::new()));
-    chats.run(&silent, &["--max-time", "200ms", "--update", "t.chat"]).fails_with(124, &["the time ran out"]);
+    chats
+        .update(&silent, &["t.chat"])
+        .args(&["--max-time", "200ms"])
+        .run()
+        .fails_with(124, &["the time ran out"]);
     assert_eq!((chats.read("t.chat"), chats.names()), (before, vec!["t.chat".to_owned()]));
     let lonely = Lonely::new();
     chats.write("u.chat", "S: x\nx\n");
-    chats.run(&lonely.address(), &["--update", "t.chat", "u.chat"]).fails_with(2, &["u.chat:2"]);
+    chats.update(&lonely.address(), &["t.chat", "u.chat"]).run().fails_with(2, &["u.chat:2"]);
     lonely.has_seen_nobody();
 }
 
 #[test]
-fn an_update_against_the_real_server_passes_then() {
+fn a_check_passes_after_an_update_from_the_real_server() {
     let server = TestServer::start(&[]);
     let chats = Chats::with("# nothing known yet\nC: straße\nC\\ half a \\\nC: line\nC: CLOSE SOCKET\n");
-    chats.run(server.address(), &["--update", "t.chat"]).succeeds_with(UPDATED);
+    chats.update(server.address(), &["t.chat"]).run().succeeds_with(UPDATED);
     let expected = "# nothing known yet\nC: straße\nC\\ half a \\\nC: line\nC: CLOSE SOCKET\nS: STRASSE\n\
                     S: HALF A LINE\nS EOF\n";
     assert_eq!(chats.read("t.chat"), expected);

@@ -1,11 +1,18 @@
-//! What the server outlives: clients by the thousand, rude ones, and a lack of descriptors. Each time a new
-//! client is answered right after.
+//! What the server survives: thousands of clients, hostile ones, and a lack of descriptors. After each of them, a new
+//! client is answered.
+//!
+//! A program of its own, because cargo runs test programs one after the other: these tests need the machine.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-#[allow(dead_code, reason = "what the other tests need")]
-#[path = "../suite/support.rs"]
-mod support;
+#[allow(dead_code, reason = "the suite uses more of it")]
+#[path = "../suite/support"]
+mod support {
+    pub(crate) mod client;
+    pub(crate) mod programs;
+    pub(crate) mod server;
+    pub(crate) mod wait;
+}
 
 use std::fs;
 use std::io::{Read, Write};
@@ -13,41 +20,44 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{Client, TestServer, capchat, eventually, raise_descriptor_limit, tell};
+use support::client::{Client, raise_descriptor_limit};
+use support::programs::{capchat, note};
+use support::server::TestServer;
+use support::wait::eventually;
 
-/// These tests need thousands of descriptors and much of the processor: one at a time.
+/// These tests need thousands of descriptors and most of the processor time, so they run one at a time.
 fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// How many descriptors the server has.
+/// How many descriptors the server has open.
 fn descriptors(server: &TestServer) -> usize {
     fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).unwrap().count()
 }
 
-/// A line of the server's /proc status in KiB, `VmHWM` for one.
+/// A line of the server's /proc status, such as `VmHWM`, in KiB.
 fn memory_kib(server: &TestServer, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid().as_raw_nonzero())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
     line.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap()
 }
 
-/// How long the server has used the processor, in clock ticks of 10 ms.
+/// The processor time of the server, in clock ticks of 10 ms.
 fn processor_ticks(server: &TestServer) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{}/stat", server.pid().as_raw_nonzero())).unwrap();
     let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
-    // utime and stime, fields 14 and 15 of proc(5), counted behind the name.
+    // utime and stime: fields 14 and 15 in proc(5), counted after the name here.
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
-/// The server has let go of all clients but those that are counted.
+/// The server closes its descriptors, except this many.
 #[track_caller]
 fn expect_descriptors(server: &TestServer, expected: usize) {
     eventually(format_args!("{expected} descriptors"), || (descriptors(server) == expected).then_some(()));
 }
 
-/// The server does nothing for half a second.
+/// The server becomes idle, for half a second.
 #[track_caller]
 fn expect_idle(server: &TestServer) {
     eventually("an idle server", || {
@@ -95,7 +105,7 @@ fn many_clients_at_once() {
 #[test]
 fn idle_clients_cost_little_memory_and_no_time() {
     let _turn = alone();
-    // Each is a descriptor here, too.
+    // Each takes a descriptor of this process too.
     let count = 5000.min(raise_descriptor_limit() - 100);
     let server = TestServer::start(&["-q"]);
     server.connect().expect_answer();
@@ -105,7 +115,7 @@ fn idle_clients_cost_little_memory_and_no_time() {
         client.expect_answer();
     }
     let each = (memory_kib(&server, "VmRSS:") - before) * 1024 / count;
-    tell(format_args!("bytes of memory for each idle client: {each}"));
+    note(format_args!("bytes of memory for each idle client: {each}"));
     assert!(each <= 4096, "{each} bytes for each idle client");
     expect_idle(&server);
     server.connect().expect_answer();
@@ -122,7 +132,7 @@ fn clients_that_never_read() {
             let client = server.connect();
             client.stream.set_write_timeout(Some(Duration::from_secs(2))).unwrap();
             let mut stream = client.stream.try_clone().unwrap();
-            // It blocks where the server takes no more.
+            // Blocks when the server takes no more.
             let sender = thread::spawn(move || drop(stream.write_all(&vec![b'x'; EACH])));
             (client, sender)
         })
@@ -132,7 +142,7 @@ fn clients_that_never_read() {
     for _ in 0..100 {
         other.expect_answer();
     }
-    assert!(start.elapsed() < Duration::from_secs(5), "the others wait: {:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(5), "other clients wait: {:?}", start.elapsed());
     let clients: Vec<Client> = senders
         .into_iter()
         .map(|(client, sender)| {
@@ -141,7 +151,7 @@ fn clients_that_never_read() {
         })
         .collect();
     let peak = memory_kib(&server, "VmHWM:");
-    tell(format_args!("peak memory with 20 clients that never read: {peak} KiB"));
+    note(format_args!("peak memory with 20 clients that never read: {peak} KiB"));
     assert!(peak < 32 * 1024, "{peak} KiB");
     expect_idle(&server);
     other.expect_answer();
@@ -164,7 +174,7 @@ fn more_clients_than_descriptors() {
     server.log_line_with("Too many open files");
     clients[0].expect("HELLO\n");
     expect_idle(&server);
-    // Each that leaves makes room for one that waits.
+    // Each client that closes makes room for one that waits.
     for mut client in clients.drain(1..) {
         client.expect("HELLO\n");
     }
@@ -195,13 +205,13 @@ fn a_line_of_a_gibibyte_in_constant_memory() {
             if length == 0 {
                 break;
             }
-            assert!(block[..length] == capitals[..length], "something else after {received} bytes");
+            assert!(block[..length] == capitals[..length], "wrong reply after {received} bytes");
             received += length;
         }
         assert_eq!(received, LENGTH);
     });
     let peak = memory_kib(&server, "VmHWM:");
-    tell(format_args!("peak memory: {peak} KiB"));
+    note(format_args!("peak memory: {peak} KiB"));
     assert!(peak < 32 * 1024, "{peak} KiB");
 }
 

@@ -1,4 +1,4 @@
-//! `serve --play`: a mock server, and clients that follow it or do not.
+//! `serve --play`: a mock server, and clients that follow its transcript or depart from it.
 
 use std::io::{ErrorKind, Read, Write};
 use std::process::{Command, Stdio};
@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::chats::Chats;
-use crate::support::{Client, TestServer, capchat, is_missing, is_openbsd_nc_missing};
+use crate::support::chats::Chats;
+use crate::support::client::Client;
+use crate::support::programs::{capchat, is_missing, is_openbsd_nc_missing};
+use crate::support::server::TestServer;
 
 const LOGIN: &str = "S\\ login: \\\nC: anna\nS: hello anna\nC: quit\nS: bye\nS EOF\n";
 
@@ -36,7 +38,7 @@ fn each_client_gets_the_greeting_and_the_replies() {
         client.expect_end("bye\n");
     }
     assert!(mock.log_line_with("followed").contains(": followed the transcript; seconds "));
-    // One that says all at once.
+    // One that sends everything at once.
     let mut client = mock.connect();
     client.send("anna\nquit\n");
     client.end();
@@ -47,7 +49,7 @@ fn each_client_gets_the_greeting_and_the_replies() {
 }
 
 #[test]
-fn a_client_that_says_something_else_is_left_and_told_of() {
+fn a_client_that_departs_is_disconnected_and_logged() {
     let chats = Chats::with(LOGIN);
     let mut mock = play(&chats, &["--connections", "4"]);
     let mut client = mock.connect();
@@ -69,7 +71,7 @@ fn a_client_that_says_something_else_is_left_and_told_of() {
     );
     assert_eq!(diff.join("\n"), expected);
     assert!(mock.log_line().contains("did not follow the transcript"));
-    // One that says less, and one that says nothing.
+    // One that sends too little, and one that sends nothing.
     let mut client = mock.connect();
     client.send("ann");
     client.end();
@@ -79,7 +81,7 @@ fn a_client_that_says_something_else_is_left_and_told_of() {
     client.end();
     client.expect_end("login: ");
     assert!(mock.log_line_with("left").contains(":2: client closed early"));
-    // One that follows is served as if nothing had been.
+    // The next client that follows is served as before.
     let mut client = mock.connect();
     client.send("anna\nquit\n");
     client.end();
@@ -116,7 +118,7 @@ fn the_json_log_has_the_difference() {
 }
 
 #[test]
-fn a_mock_leaves_after_so_many_clients() {
+fn a_mock_exits_after_n_clients() {
     let chats = Chats::with(LOGIN);
     let mut mock = play(&chats, &["--connections", "2"]);
     let mut waiting = mock.connect();
@@ -130,7 +132,7 @@ fn a_mock_leaves_after_so_many_clients() {
 }
 
 #[test]
-fn what_cannot_be_played_is_told_before_anybody_can_connect() {
+fn what_cannot_be_played_is_reported_before_listening() {
     for (text, line, found) in [
         ("C: x\nS~ y\n", 2, "'S~'"),
         ("C: x\nS ...\nS: x\n", 2, "'S ...'"),
@@ -160,7 +162,7 @@ fn what_cannot_be_played_is_told_before_anybody_can_connect() {
 }
 
 #[test]
-fn a_pattern_may_stand_for_what_a_client_says() {
+fn a_pattern_matches_a_client_line() {
     let chats = Chats::with("C~ [a-z]+ \\d+\nS: ok\nC EOF\nS EOF\n");
     let mock = play(&chats, &[]);
     for (text, reply) in [("abc 12\n", "ok\n"), ("abc 12x\n", ""), ("x 1\nmore\n", "ok\n")] {
@@ -174,7 +176,7 @@ fn a_pattern_may_stand_for_what_a_client_says() {
 }
 
 #[test]
-fn a_reset_comes_after_all_that_was_said() {
+fn a_reset_follows_all_data() {
     let line = "x".repeat(999);
     let lines = 2000;
     let chats = Chats::with(format!("C: go\n{}S RST\n", format!("S: {line}\n").repeat(lines)));
@@ -185,11 +187,11 @@ fn a_reset_comes_after_all_that_was_said() {
     let mut buffer = vec![0; 3000];
     let error = loop {
         match client.stream.read(&mut buffer) {
-            Ok(0) => panic!("an end in order, after {received} bytes"),
+            Ok(0) => panic!("EOF after {received} bytes"),
             Ok(count) => received += count,
             Err(error) => break error,
         }
-        // It reads slowly: the mock must wait for it.
+        // Reads slowly: the mock must wait.
         if received % 7 == 0 {
             thread::sleep(Duration::from_micros(200));
         }
@@ -212,17 +214,18 @@ fn pauses_and_silences_are_played() {
     assert!(start.elapsed() >= Duration::from_millis(300));
     client.end();
     client.expect_end("");
-    // It passes its own check, and fails that of a longer silence.
+    // It passes its own check, and fails one that expects a longer silence.
     chats.passes(mock.address());
     chats.write("long.chat", "C: a\nS: b\nS QUIET 1s\nS: c\n");
     chats
-        .run(mock.address(), &["--check", "long.chat"])
+        .check(mock.address(), &["long.chat"])
+        .run()
         .reports(3, &["long.chat:3: unexpected output", "+S: c\n"]);
     assert_eq!(mock.wait().code(), Some(0));
 }
 
 #[test]
-fn other_people_s_clients_are_played_to() {
+fn plays_to_other_clients() {
     let chats = Chats::with("S: 220 hi\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\nS EOF\n");
     let mock = play(&chats, &[]);
     let port = mock.port().to_string();

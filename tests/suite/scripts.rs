@@ -1,9 +1,6 @@
-//! Runs the scripts in `tests/transcripts`, which use capchat as anybody's scripts would.
+//! Runs the scripts in `tests/transcripts`, which use capchat as a user's scripts would.
 
-use std::env;
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::iter::once;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use crate::support::{DEADLINE, capchat, skipped};
+use crate::support::programs::{path_with_capchat, skipped};
+use crate::support::wait::DEADLINE;
 
-/// What the scripts share, and no script itself.
+/// Sourced by the scripts, not a script itself.
 const LIBRARY: &str = "lib.sh";
 
-/// A script says nothing and exits 0 where all is well, or says that it was skipped.
+/// A script that passes exits 0, and prints nothing but lines that say what was skipped.
 #[test]
-fn scripts_find_what_they_expect() {
+fn scripts_pass() {
     let scripts = scripts();
     assert!(!scripts.is_empty(), "no scripts");
     let failures: Vec<String> = thread::scope(|scope| {
@@ -40,7 +38,7 @@ fn scripts() -> Vec<PathBuf> {
     scripts
 }
 
-/// Runs a script; the error is a report.
+/// Runs a script. The error is a report.
 fn run(script: &Path) -> Result<(), String> {
     let folder = tempfile::tempdir().unwrap();
     let output_path = folder.path().join("output");
@@ -53,19 +51,19 @@ fn run(script: &Path) -> Result<(), String> {
         .stdin(Stdio::null())
         .stdout(output.try_clone().unwrap())
         .stderr(output)
-        // So that its background processes are ended with it.
+        // A process group, so that its background processes are killed with it.
         .process_group(0)
         .spawn()
         .unwrap();
     let end = end_of(child);
     let output = String::from_utf8_lossy(&fs::read(&output_path).unwrap()).into_owned();
     let name = script.file_name().unwrap_or_default().display();
-    let said = || format!("{name} {end}; it said:\n{output}");
-    if end != "ended with exit status: 0" {
-        return Err(said());
+    let report = || format!("{name} {end}; its output:\n{output}");
+    if end != "exited with exit status: 0" {
+        return Err(report());
     }
     for line in output.lines() {
-        let reason = line.strip_prefix("skipped: ").ok_or_else(said)?;
+        let reason = line.strip_prefix("skipped: ").ok_or_else(report)?;
         skipped(format_args!("{name}: {reason}"));
     }
     let left: Vec<String> = fs::read_dir(&folder)
@@ -76,24 +74,17 @@ fn run(script: &Path) -> Result<(), String> {
     if left.is_empty() { Ok(()) } else { Err(format!("{name} left behind: {left:?}")) }
 }
 
-fn path_with_capchat() -> OsString {
-    let capchat = capchat();
-    let folder = Path::new(capchat.get_program()).parent().unwrap().to_owned();
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::join_paths(once(folder).chain(env::split_paths(&path))).unwrap()
-}
-
-/// Waits for a process to end, and kills its group where it does not; says how it ended.
+/// Waits for a process to exit, and kills its group at the deadline. Says how it ended.
 fn end_of(mut child: Child) -> String {
     let start = Instant::now();
     loop {
         if let Some(status) = child.try_wait().unwrap() {
-            return format!("ended with {status}");
+            return format!("exited with {status}");
         }
         if start.elapsed() > DEADLINE {
             let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
             let _ = child.wait();
-            return "did not end in time".to_owned();
+            return "did not exit in time".to_owned();
         }
         thread::sleep(Duration::from_millis(5));
     }

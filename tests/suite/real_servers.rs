@@ -1,5 +1,5 @@
-//! Recorded sessions with other people's servers, checked against those servers. A test is skipped where its
-//! server is not installed.
+//! The sessions in `tests/chats` that were recorded with real servers, checked against those servers. A test is
+//! skipped if its server is not installed.
 
 use std::fs::{self, File, Permissions};
 use std::net::{TcpListener, TcpStream};
@@ -11,13 +11,15 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process_group};
 use tempfile::TempDir;
 
-use crate::support::{Connect, eventually, is_missing, skipped};
+use crate::support::programs::{is_missing, skipped};
+use crate::support::run::Run;
+use crate::support::wait::eventually;
 
-/// A server with all its files in a folder of its own; killed with its children when it is dropped.
+/// A server with all its files in a temporary directory, killed with its children when it is dropped.
 struct Server {
     child: Child,
     address: String,
-    // Removed after the server has ended.
+    // Removed after the server is killed.
     _folder: TempDir,
 }
 
@@ -39,20 +41,18 @@ impl Server {
         eventually("the server listens", || {
             if let Some(status) = server.child.try_wait().unwrap() {
                 let output = fs::read(&output_path).unwrap();
-                panic!("the server ended with {status}; it said:\n{}", String::from_utf8_lossy(&output));
+                panic!("the server exited with {status}; its output:\n{}", String::from_utf8_lossy(&output));
             }
             TcpStream::connect(&server.address).ok()
         });
         server
     }
 
-    /// The server's side of a session is as its file has it.
+    /// The server follows a recorded session.
     #[track_caller]
-    fn answers_as_in(&self, name: &str) {
+    fn follows(&self, name: &str) {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/chats").join(name);
-        let check = Connect::to(&self.address).args(&["--check", file.to_str().unwrap()]).run();
-        let report = String::from_utf8_lossy(&check.0.stdout);
-        assert_eq!(check.0.status.code(), Some(0), "\n{report}{}", check.errors());
+        Run::check(&self.address, &[file.to_str().unwrap()]).run().reports(0, &["1 passed, 0 failed\n"]);
     }
 }
 
@@ -63,12 +63,12 @@ impl Drop for Server {
     }
 }
 
-/// A port of the loopback interface that nobody listens on.
+/// A free port of the loopback interface.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
-/// A folder that a server's own users can go into.
+/// A directory that a server's own users can enter.
 fn open_folder() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
@@ -90,10 +90,10 @@ fn redis_answers_as_recorded() {
     let port = free_port();
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir", "."]);
-    Server::start(&mut command, folder, port).answers_as_in("redis.chat");
+    Server::start(&mut command, folder, port).follows("redis.chat");
 }
 
-/// Knows no names and no other hosts, and keeps in its queue what it accepts.
+/// Looks up no names, contacts no hosts, and keeps what it accepts in its queue.
 fn exim_configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
     format!(
@@ -124,7 +124,7 @@ message:
 }
 
 #[test]
-fn the_smtp_server_answers_as_recorded() {
+fn exim_answers_as_recorded() {
     if is_missing("exim4") {
         return;
     }
@@ -136,23 +136,22 @@ fn the_smtp_server_answers_as_recorded() {
     let port = free_port();
     let configuration = folder.path().join("exim.conf");
     fs::write(&configuration, exim_configuration(folder.path(), port)).unwrap();
-    // Exim writes it as a user of its own, whose name differs between systems.
+    // Exim writes here as its own user, whose name differs between systems.
     let spool = folder.path().join("spool");
     fs::create_dir(&spool).unwrap();
     fs::set_permissions(&spool, Permissions::from_mode(0o777)).unwrap();
     let mut command = Command::new("exim4");
     command.arg("-C").arg(configuration).arg("-bdf");
-    Server::start(&mut command, folder, port).answers_as_in("smtp.chat");
+    Server::start(&mut command, folder, port).follows("smtp.chat");
 }
 
-/// The user and the group that a mailbox belongs to where root runs the tests: Dovecot lets root have none.
-/// They are nobody and nogroup.
+/// The owner of the mailbox if root runs the tests, nobody and nogroup: Dovecot refuses mailboxes of root.
 const NOBODY: u32 = 65_534;
 
-/// One user, who has one mailbox and sends passwords as they are; nobody waits after a wrong one.
+/// One user with one mailbox, passwords in plain text, and no delay after a wrong one.
 fn dovecot_configuration(folder: &Path, port: u16) -> String {
     let folder = folder.display();
-    // Only root can become the users that Dovecot has for its parts.
+    // Only root can run Dovecot's processes as separate users.
     let (user, group, users) = if geteuid().is_root() {
         (NOBODY, NOBODY, String::new())
     } else {
@@ -198,7 +197,7 @@ service anvil {{
     )
 }
 
-/// Whether Dovecot is not one that reads the configuration above, which version 2.4 does not; says so.
+/// Whether Dovecot cannot read the configuration above, as version 2.4 cannot. If so, says that the test is skipped.
 fn is_dovecot_missing() -> bool {
     if is_missing("dovecot") {
         return true;
@@ -212,7 +211,7 @@ fn is_dovecot_missing() -> bool {
 }
 
 #[test]
-fn the_pop3_server_answers_as_recorded() {
+fn dovecot_answers_as_recorded() {
     if is_dovecot_missing() {
         return;
     }
@@ -234,5 +233,5 @@ fn the_pop3_server_answers_as_recorded() {
     fs::write(&configuration, dovecot_configuration(folder.path(), port)).unwrap();
     let mut command = Command::new("dovecot");
     command.arg("-F").arg("-c").arg(configuration);
-    Server::start(&mut command, folder, port).answers_as_in("pop3.chat");
+    Server::start(&mut command, folder, port).follows("pop3.chat");
 }

@@ -1,4 +1,4 @@
-//! A person's terminal: capchat on a real pseudo-terminal, its screen, and the keys that a test presses.
+//! capchat on a pseudo-terminal: its screen, and the keys that a test presses.
 
 use std::ffi::OsStr;
 use std::fmt::from_fn;
@@ -15,14 +15,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::termios::{LocalModes, Termios, tcgetattr};
 use tempfile::TempDir;
 
-use crate::support::{capchat, eventually, wait};
+use super::programs::capchat;
+use super::wait::{eventually, wait_for_exit};
 
 const COLUMNS: u16 = 80;
 
-/// What stands for the cursor in the text of a screen, before the character that it is on.
+/// Marks the cursor in the text of a screen, before the character that it is on.
 const CURSOR: char = '▏';
 
-/// A terminal that is not switched on yet.
+/// A terminal whose program is about to start.
 pub(crate) struct Setup {
     command: Command,
     rows: u16,
@@ -76,7 +77,7 @@ impl Setup {
     }
 }
 
-/// What the terminal has been sent.
+/// Everything written to the terminal.
 struct Output {
     parser: vt100::Parser,
     bytes: Vec<u8>,
@@ -84,7 +85,7 @@ struct Output {
 
 fn read_output(mut pty: &Pty, output: &Mutex<Output>) {
     let mut buffer = [0; 4096];
-    // It fails once nobody has the terminal open any more.
+    // Fails when no process has the terminal open anymore.
     while let Ok(count @ 1..) = pty.read(&mut buffer) {
         let mut output = output.lock().unwrap();
         output.parser.process(&buffer[..count]);
@@ -92,21 +93,21 @@ fn read_output(mut pty: &Pty, output: &Mutex<Output>) {
     }
 }
 
-/// A terminal with a program on it, which is killed when this is dropped.
+/// A terminal with a program on it, killed when this is dropped.
 pub(crate) struct Terminal {
     child: Child,
     pty: Arc<Pty>,
-    /// Open as long as the terminal's attributes are of interest.
+    /// Kept open to read the terminal's attributes.
     tty: Option<OwnedFd>,
     reader: Option<JoinHandle<()>>,
     output: Arc<Mutex<Output>>,
-    /// As they were before the program started.
+    /// The attributes before the program started.
     attributes: Termios,
     _state_home: TempDir,
 }
 
 impl Terminal {
-    /// `capchat connect`, with a history of its own.
+    /// `capchat connect`, with its own history.
     pub(crate) fn connect(address: &str) -> Setup {
         let mut command = capchat();
         command.args(["connect", address]);
@@ -125,7 +126,7 @@ impl Terminal {
         self.pty.as_ref().write_all(keys.as_ref()).unwrap();
     }
 
-    /// The text on the screen with the cursor in it, without blanks at the ends of lines.
+    /// The text on the screen with the cursor marked, without trailing spaces.
     pub(crate) fn screen(&self) -> String {
         let output = self.output.lock().unwrap();
         let screen = output.parser.screen();
@@ -149,7 +150,7 @@ impl Terminal {
         text
     }
 
-    /// All bytes that the terminal has been sent.
+    /// All bytes written to the terminal.
     pub(crate) fn bytes(&self) -> Vec<u8> {
         self.output.lock().unwrap().bytes.clone()
     }
@@ -160,14 +161,14 @@ impl Terminal {
         self.wait_until(text, |screen| screen.contains(text));
     }
 
-    /// Waits until the screen is as `condition` says.
+    /// Waits until `condition` accepts the screen.
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&str) -> bool) {
         let what = from_fn(|f| write!(f, "{what:?} on this screen:\n{}", self.screen()));
         eventually(what, || condition(&self.screen()).then_some(()));
     }
 
-    /// Whether the terminal makes lines of what is typed, as a program without a line editor expects.
+    /// Whether the terminal is in canonical mode, as a program without a line editor expects.
     pub(crate) fn is_canonical(&self) -> bool {
         let attributes = tcgetattr(self.tty.as_ref().unwrap()).unwrap();
         attributes.local_modes.contains(LocalModes::ICANON)
@@ -177,16 +178,16 @@ impl Terminal {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for the program to end by itself with this status and the terminal as it was before. Gives the
+    /// Waits for the program to exit with this status, and checks that the terminal is as it was before. Returns the
     /// last screen.
     #[track_caller]
     pub(crate) fn expect_exit(&mut self, status: i32) -> String {
-        let exit = wait(&mut self.child);
+        let exit = wait_for_exit(&mut self.child);
         let tty = self.tty.take().unwrap();
         let attributes = tcgetattr(&tty).unwrap();
         drop(tty);
         let reader = self.reader.take().unwrap();
-        eventually("the end of the output", || reader.is_finished().then_some(()));
+        eventually("the end of output", || reader.is_finished().then_some(()));
 
         let screen = self.screen();
         assert_eq!(exit.code(), Some(status), "{exit} with this screen:\n{screen}");

@@ -1,4 +1,4 @@
-//! `capchat connect` on a terminal: what a person types, sees, and is left with.
+//! `capchat connect` on a terminal: what a person types and sees, and the state the terminal is left in.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -10,8 +10,11 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::support::{Client, DEADLINE, TestServer, custom_server};
-use crate::terminal::{Setup, Terminal};
+use crate::support::client::Client;
+use crate::support::custom_server::custom_server;
+use crate::support::server::TestServer;
+use crate::support::terminal::{Setup, Terminal};
+use crate::support::wait::DEADLINE;
 
 const BACKSPACE: &str = "\x7f";
 const CTRL_C: &str = "\x03";
@@ -21,10 +24,10 @@ const CTRL_Z: &str = "\x1a";
 const LEFT: &str = "\x1b[D";
 const UP: &str = "\x1b[A";
 
-/// The prompt with nothing typed yet.
+/// The prompt, before anything is typed.
 const EMPTY_PROMPT: &str = "enter your message: ▏";
 
-/// A terminal with the prompt on it, and the other end of its connection: the test is the server.
+/// A terminal that shows the prompt, and the other end of its connection: the test is the server.
 #[track_caller]
 fn chat(args: &[&str]) -> (Terminal, Client) {
     chat_on(|terminal| terminal.args(args))
@@ -40,7 +43,7 @@ fn chat_on(set_up: impl FnOnce(Setup) -> Setup) -> (Terminal, Client) {
     (terminal, server)
 }
 
-/// Types a line at a prompt, and waits for its reply and the next prompt.
+/// Types a line at the prompt, and waits for its reply and the next prompt.
 #[track_caller]
 fn exchange(terminal: &Terminal, line: &str, reply: &str) {
     terminal.wait_for(EMPTY_PROMPT);
@@ -49,7 +52,7 @@ fn exchange(terminal: &Terminal, line: &str, reply: &str) {
 }
 
 #[test]
-fn a_typed_line_gets_its_reply_and_the_prompt_comes_back() {
+fn a_typed_line_gets_its_reply_and_the_prompt_returns() {
     let server = TestServer::start(&[]);
     let mut terminal = Terminal::connect(server.address()).start();
     exchange(&terminal, "hi", "HI");
@@ -91,7 +94,7 @@ fn up_recalls_the_lines_of_this_run_and_of_the_last_one() {
 }
 
 #[test]
-fn the_history_is_for_the_user_alone() {
+fn only_the_user_can_read_the_history() {
     let server = TestServer::start(&[]);
     let state_home = TempDir::new().unwrap();
     let terminal =
@@ -105,7 +108,7 @@ fn the_history_is_for_the_user_alone() {
 }
 
 #[test]
-fn the_history_is_in_the_home_without_a_state_folder() {
+fn without_a_state_directory_the_history_is_in_the_home_directory() {
     let server = TestServer::start(&[]);
     let home = TempDir::new().unwrap();
     let terminal =
@@ -131,7 +134,7 @@ fn without_history_none_is_read_or_written() {
 }
 
 #[test]
-fn a_history_that_cannot_be_kept_is_one_line_and_the_chat_goes_on() {
+fn a_history_that_cannot_be_saved_is_one_line_and_the_chat_goes_on() {
     let server = TestServer::start(&[]);
     let file = tempfile::NamedTempFile::new().unwrap();
     let terminal = Terminal::connect(server.address()).env("XDG_STATE_HOME", file.path()).start();
@@ -141,7 +144,7 @@ fn a_history_that_cannot_be_kept_is_one_line_and_the_chat_goes_on() {
 }
 
 #[test]
-fn a_message_that_comes_unasked_appears_above_the_line_being_typed() {
+fn unsolicited_output_appears_above_the_line_being_typed() {
     let (terminal, mut server) = chat(&[]);
     terminal.type_keys(format!("abcd{LEFT}{LEFT}"));
     terminal.wait_for("enter your message: ab▏cd");
@@ -152,7 +155,7 @@ fn a_message_that_comes_unasked_appears_above_the_line_being_typed() {
 }
 
 #[test]
-fn an_unfinished_message_that_comes_unasked_appears_above_too() {
+fn unsolicited_output_without_a_line_ending_appears_above_too() {
     let (terminal, mut server) = chat(&[]);
     terminal.type_keys("ab");
     terminal.wait_for("enter your message: ab▏");
@@ -161,7 +164,7 @@ fn an_unfinished_message_that_comes_unasked_appears_above_too() {
 }
 
 #[test]
-fn a_message_above_a_line_that_wraps_leaves_it_intact() {
+fn output_above_a_wrapped_line_leaves_it_intact() {
     let (terminal, mut server) = chat(&[]);
     terminal.type_keys("x".repeat(100));
     let typed = format!("enter your message: {}\n{}▏", "x".repeat(60), "x".repeat(40));
@@ -173,7 +176,7 @@ fn a_message_above_a_line_that_wraps_leaves_it_intact() {
 }
 
 #[test]
-fn many_messages_above_a_line_being_typed_come_in_order() {
+fn many_lines_above_a_line_being_typed_stay_in_order() {
     let (terminal, mut server) = chat_on(|terminal| terminal.rows(250));
     terminal.type_keys("ab");
     terminal.wait_for("enter your message: ab▏");
@@ -254,7 +257,7 @@ fn pasted_lines_are_sent_one_after_the_other() {
 }
 
 #[test]
-fn lines_typed_ahead_are_sent_too() {
+fn lines_typed_ahead_are_sent() {
     let server = TestServer::start(&[]);
     let terminal = Terminal::connect(server.address()).start();
     terminal.wait_for(EMPTY_PROMPT);
@@ -265,7 +268,7 @@ fn lines_typed_ahead_are_sent_too() {
 }
 
 #[test]
-fn ctrl_c_clears_the_line_and_leaves_an_empty_one() {
+fn ctrl_c_clears_the_line_and_quits_on_an_empty_one() {
     let (mut terminal, mut server) = chat(&[]);
     terminal.type_keys(format!("abcd{LEFT}"));
     terminal.wait_for("enter your message: abc▏d");
@@ -281,7 +284,7 @@ fn ctrl_c_clears_the_line_and_leaves_an_empty_one() {
 }
 
 #[test]
-fn ctrl_c_leaves_while_a_reply_is_owed() {
+fn ctrl_c_quits_while_a_reply_is_outstanding() {
     let (mut terminal, mut server) = chat(&["--lockstep"]);
     terminal.type_keys("hi\r");
     server.expect("hi\n");
@@ -290,7 +293,7 @@ fn ctrl_c_leaves_while_a_reply_is_owed() {
 }
 
 #[test]
-fn ctrl_d_ends_this_side_and_the_last_reply_is_shown() {
+fn ctrl_d_closes_the_sending_side_and_the_last_reply_is_shown() {
     let (mut terminal, mut server) = chat(&[]);
     terminal.type_keys(CTRL_D);
     server.expect_end("");
@@ -321,7 +324,7 @@ fn the_server_cannot_drive_the_terminal() {
 }
 
 #[test]
-fn a_silent_server_gives_the_prompt_back() {
+fn the_prompt_returns_if_the_server_is_silent() {
     let (terminal, mut server) = chat(&[]);
     terminal.type_keys("hi\r");
     server.expect("hi\n");
@@ -360,8 +363,8 @@ fn a_server_that_takes_each_recv_as_a_message_is_served_with_no_eol() {
 }
 
 #[test]
-fn time_limits_end_it() {
-    // Before the prompt is back, and at the prompt.
+fn timeouts_end_it() {
+    // Before the prompt returns, and at the prompt.
     for timeout in ["200ms", "700ms"] {
         let (mut terminal, mut server) = chat(&["-w", timeout]);
         terminal.type_keys("hi\r");
@@ -385,9 +388,9 @@ fn signals_end_it_with_the_terminal_restored() {
     }
 }
 
-/// A shell with job control, since the kernel does not stop the only job of a session.
+/// In a shell with job control: the kernel does not stop an orphaned process group.
 #[test]
-fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
+fn ctrl_z_returns_to_the_shell_and_fg_continues() {
     let server = TestServer::start(&[]);
     let script = r#""$0" connect "$1"; echo suspended; read enter; fg"#;
     let mut command = Command::new("sh");
@@ -410,7 +413,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_takes_it_back() {
 }
 
 #[test]
-fn a_terminal_that_cannot_be_edited_on_will_do() {
+fn a_dumb_terminal_works() {
     let server = TestServer::start(&[]);
     let mut terminal = Terminal::connect(server.address()).env("TERM", "dumb").start();
     exchange(&terminal, "hi", "HI");
@@ -420,7 +423,7 @@ fn a_terminal_that_cannot_be_edited_on_will_do() {
 }
 
 #[test]
-fn the_server_and_the_user_can_leave_a_terminal_that_cannot_be_edited_on() {
+fn the_server_and_the_user_can_end_the_chat_on_a_dumb_terminal() {
     let server = TestServer::start(&[]);
     let start = || Terminal::connect(server.address()).env("TERM", "dumb").start();
     let (mut left, mut interrupted) = (start(), start());

@@ -1,0 +1,98 @@
+//! The command line: usage errors, help, and the default address.
+
+use std::fs::File;
+use std::process::{Command, Stdio};
+
+use crate::support::programs::capchat;
+use crate::support::server::TestServer;
+
+/// The command fails with status 2, and one line on standard error that contains `text`.
+#[track_caller]
+fn expect_usage_error(command: &mut Command, text: &str) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{command:?}: {errors}");
+    assert!(errors.starts_with("capchat: ") && errors.contains(text), "{command:?}: {errors}");
+    assert_eq!(errors.matches('\n').count(), 1, "{command:?}: {errors}");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "", "{command:?}");
+}
+
+#[test]
+fn a_usage_error_of_connect_is_one_line_and_status_2() {
+    for (arguments, text) in [
+        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
+        (&["0"], "port 0 is for servers"),
+        (&["localhost:"], "no port behind the colon"),
+        (&[""], "the address is empty"),
+        (&["host:1", "2"], "'host:1' is a whole address, yet '2' follows it"),
+        (&["-w", "5x"], "'x' is not a unit of time"),
+        (&["--retry", "soon"], "invalid value 'soon' for '--retry"),
+        (&["--eol", "cr"], "[possible values: lf, crlf, none]"),
+        (&["-C", "--eol", "lf"], "cannot be used with"),
+        (&["-4", "-6"], "cannot be used with"),
+    ] {
+        expect_usage_error(capchat().arg("connect").args(arguments), text);
+    }
+    expect_usage_error(capchat().args(["connect", "1:\n\x1b[31m2:x"]), "1:\\n\\u{1b}[31m2:x");
+    expect_usage_error(&mut capchat(), "");
+}
+
+#[test]
+fn the_environment_provides_the_default_address_of_connect() {
+    let server = TestServer::start(&[]);
+    let port = server.port().to_string();
+    for (environment, arguments) in [
+        (server.address(), &[][..]),
+        (&format!("127.0.0.1 {port}"), &[]),
+        (&format!(":{port}"), &["127.0.0.1"]),
+        ("localhost:1", &[port.as_str()]),
+        ("", &[port.as_str()]),
+    ] {
+        let mut command = capchat();
+        command.env("CAPCHAT_ADDRESS", environment).arg("connect").args(arguments).arg("-4");
+        let output = command.stdin(Stdio::null()).output().unwrap();
+        assert!(output.status.success(), "{environment:?}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[test]
+fn help_on_a_full_disk_is_an_error() {
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output =
+        capchat().arg("--help").stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+    assert_eq!(output.unwrap().status.code(), Some(1));
+}
+
+#[test]
+fn a_usage_error_of_serve_is_one_line_and_status_2() {
+    for (arguments, text) in [
+        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
+        (&["127.0.0.1:99999"], "'99999' is not a port"),
+        (&["localhost:"], "no port behind the colon in 'localhost:'"),
+        (&[""], "the address is empty"),
+        (&["unix:"], "no path behind 'unix:'"),
+        (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
+        (&["--idle-timeout", "5x"], "'x' is not a unit of time (ms, s, m, h)"),
+        (&["--idle-timeout", "0"], "it must be longer than zero"),
+        (&["--message-gap", "soon"], "invalid value 'soon' for '--message-gap"),
+        (&["--max-clients", "0"], "invalid value '0' for '--max-clients"),
+        (&["--log", "xml"], "[possible values: text, json]"),
+        (&["-4", "-6"], "cannot be used with"),
+        (&["--nonsense"], "unexpected argument '--nonsense' found"),
+    ] {
+        expect_usage_error(capchat().arg("serve").args(arguments), text);
+    }
+}
+
+#[test]
+fn the_environment_provides_the_default_address_of_serve() {
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "127.0.0.3:0").arg("serve");
+    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "127.0.0.3 1").args(["serve", "0"]);
+    assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
+    let mut command = capchat();
+    command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
+    expect_usage_error(&mut command, "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n");
+}
