@@ -1,7 +1,7 @@
 //! The kernel alone, in bytes a second, beside a copy of the same bytes: `cargo bench --bench kernel`.
 
 use capchat::capitals::append_capitals;
-use capchat::message::{Messages, ROOM};
+use capchat::message::{Buffer, Messages};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 
@@ -46,10 +46,14 @@ fn messages(bencher: Bencher, name: &str) {
     let block = block(name);
     let mut out = Vec::with_capacity(4 * block.len());
     let mut messages = Messages::default();
-    // What is answered in place is text in capitals from then on: each run gets a new copy.
-    let buffer = [&*vec![0; ROOM], &block].concat();
-    bencher.counter(BytesCount::new(block.len())).with_inputs(|| buffer.clone()).bench_local_refs(|buffer| {
-        let _ = black_box(messages.receive(black_box(buffer), &mut out));
+    // Replies are made in place: each run gets a new copy.
+    let input = || {
+        let mut buffer = Buffer::new(block.len());
+        buffer.space().copy_from_slice(&block);
+        buffer
+    };
+    bencher.counter(BytesCount::new(block.len())).with_inputs(input).bench_local_refs(|buffer| {
+        let _ = black_box(messages.receive(black_box(buffer), block.len(), &mut out));
     });
 }
 

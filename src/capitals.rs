@@ -17,19 +17,17 @@
 
 mod block;
 mod pairs;
-mod text;
+mod target;
 
+use crate::text::MAX_CONTINUATION;
 use fearless_simd::{Level, Simd, dispatch};
 use pairs::Tables;
-use text::{Appended, InPlace, Text};
-
-/// How many bytes a UTF-8 sequence can have after its first.
-pub const MAX_CONTINUATION: usize = 3;
+use target::{Appended, InPlace, Target};
 
 /// Appends the capitals of `bytes` to `out`.
 ///
 /// An incomplete sequence at the end of `bytes` counts as bytes that are not UTF-8: a caller that may get
-/// the rest of it holds those bytes back ([`incomplete_tail`]).
+/// the rest of it holds those bytes back (`text::incomplete_tail`).
 pub fn append_capitals(bytes: &[u8], out: &mut Vec<u8>) {
     append_capitals_at(Level::new(), bytes, out);
 }
@@ -54,7 +52,7 @@ fn make_capitals_at(level: Level, bytes: &mut [u8]) -> usize {
 
 /// Makes capitals of all text, or up to those that it does not take, and says where they are.
 #[inline(always)]
-fn map<S: Simd>(simd: S, text: &mut impl Text) -> usize {
+fn map<S: Simd>(simd: S, text: &mut impl Target) -> usize {
     let mut at = 0;
     loop {
         at = block::map(simd, text, at);
@@ -70,7 +68,7 @@ fn map<S: Simd>(simd: S, text: &mut impl Text) -> usize {
 }
 
 /// Makes capitals of the special characters that begin at a place, and says where they end.
-fn map_special(text: &mut impl Text, mut at: usize) -> usize {
+fn map_special(text: &mut impl Target, mut at: usize) -> usize {
     loop {
         let rest = &text.bytes()[at..];
         let (length, put) = match first_character(rest) {
@@ -111,25 +109,6 @@ fn begins_special(bytes: &[u8]) -> bool {
     matches!(*bytes, [first, second, ..] if Tables::get().is_special(first, second))
 }
 
-/// How many bytes at the end of `bytes` are the beginning of a UTF-8 sequence whose rest is still to come:
-/// 0 to 3.
-#[must_use]
-pub fn incomplete_tail(bytes: &[u8]) -> usize {
-    let last = &bytes[bytes.len().saturating_sub(MAX_CONTINUATION)..];
-    let Some(lead) = last.iter().rposition(|&byte| !is_continuation(byte)) else {
-        return 0;
-    };
-    match std::str::from_utf8(&last[lead..]) {
-        Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => last.len() - lead,
-        _ => 0,
-    }
-}
-
-/// Whether `byte` is one that follows the first of a sequence (RFC 3629, section 3).
-fn is_continuation(byte: u8) -> bool {
-    byte & 0b1100_0000 == 0b1000_0000
-}
-
 /// Every level of vector instructions that this machine has.
 #[cfg(test)]
 pub(crate) fn levels() -> Vec<Level> {
@@ -145,6 +124,7 @@ pub(crate) fn levels() -> Vec<Level> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::text::incomplete_tail;
     use proptest::prelude::*;
 
     /// How many inputs share a text in the exhaustive tests: as many as leave it shorter than a block.
@@ -256,26 +236,6 @@ mod tests {
     fn keeps_bytes_that_are_not_utf8() {
         assert_eq!(capitals_of(b"a\xffb\xc3(c\xed\xa0\x80d\xf5e"), b"A\xffB\xc3(C\xed\xa0\x80D\xf5E");
         assert_eq!(capitals_of(b"\xe2\x82"), b"\xe2\x82");
-    }
-
-    #[test]
-    fn finds_an_incomplete_tail() {
-        for (bytes, expected) in [
-            (&b""[..], 0),
-            (b"a", 0),
-            (b"a\xc3", 1),
-            (b"a\xc3\xa9", 0),
-            (b"\xe2\x82", 2),
-            (b"\xe2\x82\xac", 0),
-            (b"\xf0\x9f\x98", 3),
-            (b"\xf0\x9f\x98\x80", 0),
-            (b"\xff", 0),
-            (b"\xc0", 0),
-            (b"\xed\xa0", 0),
-            (b"\x80\x80\x80", 0),
-        ] {
-            assert_eq!(incomplete_tail(bytes), expected, "{bytes:x?}");
-        }
     }
 
     /// Text in several scripts, mixed with bytes that are not UTF-8.

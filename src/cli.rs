@@ -6,216 +6,253 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 
+use crate::check::ReportFormat;
+use crate::connect::Eol;
 use crate::duration;
+use crate::serve::LogFormat;
 
-/// A scriptable, line-oriented netcat: a server that answers in CAPITALS, and a client for people, pipes and
-/// tests.
+/// A scriptable netcat for line-based protocols
 #[derive(Debug, Parser)]
-#[command(name = "capchat", version, arg_required_else_help = false, disable_help_subcommand = true)]
+#[command(name = "capchat", version, arg_required_else_help = true, subcommand_required = true)]
 pub struct Cli {
     #[command(subcommand)]
-    #[expect(missing_docs)]
-    pub command: Command,
+    pub(crate) command: Command,
 }
 
-/// What capchat is asked to do.
-// Deferred: only the options of the subcommand that is run are built, which is a part of every start.
+/// The subcommands.
+// Deferred: only the options of the subcommand that runs are built, which is a part of every start.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
-pub enum Command {
-    /// Answer every message with the same text in CAPITALS
+pub(crate) enum Command {
+    /// Run a server that replies in capitals, or a mock server
     ///
-    /// Serve any number of clients, answer every message (a line, or what was sent before a quiet gap) with
-    /// the same text in Unicode capitals, and keep each connection open until a message contains CLOSE
-    /// SOCKET. The line 'listening on ADDRESS' on standard output says when the server is ready.
+    /// Serve any number of clients, reply to every message (a line, or what was sent before a quiet gap) with the
+    /// same text in Unicode capitals, and keep each connection open until a message contains CLOSE SOCKET. The
+    /// line 'listening on ADDRESS' on standard output says that the server is ready.
     Serve(ServeArgs),
-    /// Talk to a server: at a prompt, or in a pipe
+    /// Connect to a server from a prompt, a pipe or a script
     ///
-    /// Where standard input and output are both a terminal, show a prompt with line editing and history.
-    /// Otherwise be a lossless pipe: send standard input, print every reply, and exit when the server has
-    /// closed. With --check or --update, play the client's side of transcripts, see capchat-transcript(5).
+    /// If standard input and output are both terminals, show a prompt with line editing and history. Otherwise be
+    /// a lossless pipe: send standard input, print every reply, and exit when the server closes the connection
+    /// and all input is sent.
     Connect(ConnectArgs),
+    /// Check a server against transcripts, or update them
+    ///
+    /// Play the client side of each transcript on a connection of its own, and compare what the server says. A
+    /// directory stands for all *.chat files in it. The format is described in capchat-transcript(5).
+    Check(CheckArgs),
 }
 
 // No doc comments on these structs: clap would show them in place of the subcommand's own.
 #[derive(Args, Debug)]
-#[expect(missing_docs)]
-pub struct AddressArgs {
-    /// The host, or the whole address
-    #[arg(
-        value_name = "HOST",
-        help = "HOST, PORT, HOST:PORT, [IPV6]:PORT or unix:PATH [default: 127.0.0.1:5605]"
-    )]
-    pub host: Option<String>,
+pub(crate) struct AddressArgs {
+    /// Server address [default: 127.0.0.1:5605]
+    ///
+    /// Server address [default: 127.0.0.1:5605]: HOST, PORT, HOST PORT, HOST:PORT, :PORT, an IPv6 address,
+    /// [IPV6]:PORT or unix:PATH. Missing parts default to 127.0.0.1:5605.
+    #[arg(value_name = "HOST")]
+    pub(crate) host: Option<String>,
 
-    /// The port, where HOST has none
+    /// Port, if not given in HOST
     #[arg(value_name = "PORT")]
-    pub port: Option<String>,
+    pub(crate) port: Option<String>,
+}
 
-    /// Use IPv4 addresses only
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct FamilyArgs {
+    /// Use IPv4 only
     #[arg(short = '4', conflicts_with = "ipv6")]
-    pub ipv4: bool,
+    pub(crate) ipv4: bool,
 
-    /// Use IPv6 addresses only
+    /// Use IPv6 only
     #[arg(short = '6')]
-    pub ipv6: bool,
+    pub(crate) ipv6: bool,
+}
+
+#[derive(Args, Clone, Copy, Debug)]
+pub(crate) struct DialArgs {
+    /// Time limit for each connection attempt (status 1)
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration::parse_positive)]
+    pub(crate) connect_timeout: Duration,
+
+    /// Keep trying to connect for up to TIME
+    #[arg(long, value_name = "TIME", default_value = "0s", hide_default_value = true, value_parser = duration::parse)]
+    pub(crate) retry: Duration,
 }
 
 #[derive(Args, Debug)]
-#[expect(missing_docs)]
-pub struct ServeArgs {
+pub(crate) struct ServeArgs {
     #[command(flatten)]
-    #[expect(missing_docs)]
-    pub address: AddressArgs,
+    pub(crate) address: AddressArgs,
 
-    /// Answer an unfinished message once nothing has come for so long, or never
-    #[arg(long, value_name = "DURATION|never", default_value = "50ms", value_parser = parse_gap)]
-    pub message_gap: Gap,
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
 
-    /// Serve so many clients at once; more wait until one leaves [default: no limit]
-    #[arg(long, value_name = "N")]
-    pub max_clients: Option<NonZeroUsize>,
+    /// Reply to an unfinished line after TIME of silence, or never
+    #[arg(long, value_name = "TIME|never", default_value = "50ms", value_parser = parse_gap)]
+    pub(crate) message_gap: Gap,
 
-    /// Close the connection of a client that has sent nothing for so long [default: never]
+    /// Serve at most N clients at a time; others wait [default: no limit]
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) max_clients: Option<NonZeroUsize>,
+
+    /// Disconnect clients that send nothing for TIME [default: never]
     ///
-    /// The connection is closed in order. A client that has replies to take is not idle.
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
-    pub idle_timeout: Option<Duration>,
+    /// The connection is closed cleanly. A client with unsent replies is not idle.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) idle_timeout: Option<Duration>,
 
-    /// Play the server's side of a transcript to each client, instead of answering in capitals
+    /// Act as a mock server: play a transcript to each client
     ///
-    /// A client that says something else gets its connection closed, and the log shows the difference.
+    /// A client that departs from the transcript is disconnected, and the log shows the difference.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["message_gap", "idle_timeout"])]
-    pub play: Option<PathBuf>,
+    pub(crate) play: Option<PathBuf>,
 
-    /// Play to so many clients, then leave; with exit status 3 where any did not follow the transcript
-    #[arg(long, value_name = "N", requires = "play")]
-    pub connections: Option<NonZeroUsize>,
-
-    /// Record each connection as a transcript of its own in a folder
+    /// Exit after N clients
     ///
-    /// The folder is made where it is missing. The files are called by the time, the client and a number.
+    /// With --play, the exit status is 3 if any client did not complete the transcript.
+    #[arg(long, value_name = "N", value_parser = parse_count)]
+    pub(crate) connections: Option<NonZeroUsize>,
+
+    /// Record each connection as a transcript in DIR
+    ///
+    /// The directory is created if needed. Files are named by start time, client address and a number.
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
 
-    /// Tell nothing of the clients
+    /// Do not log client activity
     #[arg(short, long, conflicts_with = "verbose")]
-    pub quiet: bool,
+    pub(crate) quiet: bool,
 
-    /// Tell more of the clients
+    /// Log more detail
     #[arg(short, long)]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
 
-    /// How events are written to standard error
+    /// Log format
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub log: LogFormat,
+    pub(crate) log_format: LogFormat,
 }
 
 #[derive(Args, Debug)]
-#[expect(missing_docs)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
-pub struct ConnectArgs {
+pub(crate) struct ConnectArgs {
     #[command(flatten)]
-    #[expect(missing_docs)]
-    pub address: AddressArgs,
+    pub(crate) address: AddressArgs,
 
-    /// Send one line, wait for its reply, send the next
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
+
+    #[command(flatten)]
+    pub(crate) dial: DialArgs,
+
+    /// Give up after TIME without a reply (status 124)
     ///
-    /// A reply is one line, or bytes followed by a quiet gap of 50 ms. A server that closes before all lines
-    /// were sent is exit status 3.
-    #[arg(long)]
-    pub lockstep: bool,
+    /// A reply is outstanding from the time that something is sent until anything is received, and from the end of
+    /// input until the server closes the connection. Time in which standard output is not read does not count.
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) timeout: Option<Duration>,
 
-    /// How each line that is sent ends [default: as in the input; lf from the prompt]
+    /// Give up if the run exceeds TIME (status 124)
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// Wait for a reply to each line before sending the next
+    ///
+    /// A reply is one line, or bytes followed by a quiet gap of 50 ms. If the server closes the connection before
+    /// all lines were sent, the exit status is 3.
+    #[arg(long)]
+    pub(crate) lockstep: bool,
+
+    /// Send input to its end, even after the server has ended
+    ///
+    /// Without this option, input that is open and quiet for 250 ms counts as ended once the server has ended its
+    /// side of the connection.
+    #[arg(long, conflicts_with = "lockstep")]
+    pub(crate) until_eof: bool,
+
+    /// Line ending to send [default: as in the input; lf at the prompt]
     #[arg(long, value_name = "EOL")]
-    pub eol: Option<Eol>,
+    pub(crate) eol: Option<Eol>,
 
-    /// The same as --eol crlf
-    #[arg(short = 'C', conflicts_with = "eol")]
-    pub crlf: bool,
+    /// Send CRLF line endings (same as --eol crlf)
+    #[arg(short = 'C', long, conflicts_with = "eol")]
+    pub(crate) crlf: bool,
 
-    /// Give up (exit status 124) when a reply is owed and nothing was sent or received for so long
+    /// Save the conversation as a transcript
     ///
-    /// A reply is owed from what is sent until anything is received, and from the end of the input until the
-    /// server closes. While standard output takes nothing, the server is not to blame.
-    #[arg(short = 'w', long, value_name = "DURATION", value_parser = duration::parse_positive)]
-    pub timeout: Option<Duration>,
-
-    /// Give up (exit status 124) when the whole run takes longer
-    #[arg(long, value_name = "DURATION", value_parser = duration::parse_positive)]
-    pub max_time: Option<Duration>,
-
-    /// Give up (exit status 1) when one attempt to connect takes longer
-    #[arg(long, value_name = "DURATION", default_value = "10s", value_parser = duration::parse_positive)]
-    pub connect_timeout: Duration,
-
-    /// Keep trying for so long while the server is not there yet
-    #[arg(long, value_name = "DURATION", default_value = "0s", hide_default_value = true, value_parser = duration::parse)]
-    pub retry: Duration,
-
-    /// Check the server by transcripts: files, and folders of *.chat
-    ///
-    /// Takes all words up to the next option; the address stands before it. Each transcript has a connection
-    /// of its own. What the server says otherwise is shown as a difference (exit status 3).
-    #[arg(long, value_name = "FILE", num_args = 1.., group = "transcripts", conflicts_with_all = CONVERSATION)]
-    pub check: Vec<PathBuf>,
-
-    /// Check, and rewrite the server's side of the transcripts to what it says now
-    ///
-    /// Only literal lines, S EOF and S RST are rewritten. A file that needs more is left as it is (exit
-    /// status 3).
-    #[arg(long, value_name = "FILE", num_args = 1.., group = "transcripts", conflicts_with_all = CONVERSATION)]
-    pub update: Vec<PathBuf>,
-
-    /// Play so many transcripts at a time
-    #[arg(long, value_name = "N", default_value = "1", requires = "transcripts")]
-    pub jobs: NonZeroUsize,
-
-    /// How the results are written to standard output
-    #[arg(long, value_name = "FORMAT", default_value = "text", requires = "transcripts")]
-    pub report: Report,
-
-    /// When the report is coloured; auto is on a terminal, unless NO_COLOR is set
-    #[arg(long, value_name = "WHEN", default_value = "auto", requires = "transcripts")]
-    pub color: Color,
-
-    /// Record the conversation as a transcript
-    ///
-    /// The file is replaced in the end, also where the conversation is interrupted.
+    /// The file is replaced at the end, even if the conversation is interrupted.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub record: Option<PathBuf>,
+    pub(crate) record: Option<PathBuf>,
 
-    /// The prompt, on a terminal
+    /// Prompt to show on a terminal
     #[arg(long, value_name = "TEXT", default_value = "enter your message: ")]
-    pub prompt: String,
+    pub(crate) prompt: String,
 
-    /// Neither read nor keep the history of the prompt
+    /// Do not read or save history
     #[arg(long)]
-    pub no_history: bool,
+    pub(crate) no_history: bool,
 
-    /// Tell on standard error what happens to the connection
+    /// Report what happens to the connection on standard error
     #[arg(short, long)]
-    pub verbose: bool,
+    pub(crate) verbose: bool,
 }
 
-/// What makes no sense where transcripts say what is sent.
-const CONVERSATION: [&str; 6] = ["lockstep", "eol", "crlf", "record", "prompt", "no_history"];
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Transcripts, and directories of *.chat files
+    #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
+    pub(crate) files: Vec<PathBuf>,
 
-/// How results are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Report {
-    /// For people
-    Text,
-    /// The Test Anything Protocol, version 13
-    Tap,
-    /// JUnit's XML
-    Junit,
+    /// Server address [default: 127.0.0.1:5605]
+    ///
+    /// In the same forms as the HOST of 'capchat connect'.
+    #[arg(short, long, value_name = "ADDRESS")]
+    pub(crate) address: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
+
+    #[command(flatten)]
+    pub(crate) dial: DialArgs,
+
+    /// Give up after TIME without a reply (status 124)
+    ///
+    /// Applies if it is shorter than a transcript's own %timeout.
+    #[arg(short = 'w', long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Give up if the run exceeds TIME (status 124)
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) max_time: Option<Duration>,
+
+    /// Rewrite the server side of the transcripts to what the server says
+    ///
+    /// Only literal lines, S EOF and S RST are rewritten. A file that needs other changes is left unchanged (status
+    /// 3).
+    #[arg(long)]
+    pub(crate) update: bool,
+
+    /// Run N transcripts in parallel
+    #[arg(short, long, value_name = "N", default_value = "1", value_parser = parse_count)]
+    pub(crate) jobs: NonZeroUsize,
+
+    /// Report format
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) report: ReportFormat,
+
+    /// When to use color
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    pub(crate) color: ColorChoice,
+
+    /// Report failed connection attempts on standard error
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
 }
 
-/// When something is coloured.
+/// When to use color.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Color {
-    /// On a terminal
+pub(crate) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Always
     Always,
@@ -223,40 +260,22 @@ pub enum Color {
     Never,
 }
 
-/// When an unfinished message is answered.
+/// How much silence it takes to reply to an unfinished message; `None` means never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Gap {
-    /// After a silence of this long.
-    After(Duration),
-    /// Not before its end.
-    Never,
-}
+pub(crate) struct Gap(pub(crate) Option<Duration>);
 
 fn parse_gap(text: &str) -> Result<Gap, String> {
     match text {
-        "never" => Ok(Gap::Never),
-        text => duration::parse(text).map(Gap::After),
+        "never" => Ok(Gap(None)),
+        text => duration::parse(text).map(|gap| Gap(Some(gap))),
     }
 }
 
-/// How events are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LogFormat {
-    /// A sentence a line
-    Text,
-    /// A JSON object a line
-    Json,
-}
-
-/// How a line ends.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Eol {
-    /// With a line feed
-    Lf,
-    /// With a carriage return and a line feed
-    Crlf,
-    /// With nothing, for servers that take each recv as a message
-    None,
+fn parse_count(text: &str) -> Result<NonZeroUsize, String> {
+    match text.parse::<usize>() {
+        Ok(count) => NonZeroUsize::new(count).ok_or_else(|| "must be at least 1".to_owned()),
+        Err(_) => Err("expected a number".to_owned()),
+    }
 }
 
 #[cfg(test)]

@@ -1,125 +1,149 @@
 //! `capchat connect`: a prompt on a terminal, and a lossless pipe everywhere else.
 //!
-//! The main flow owns the socket, the clock and the end of the program. What cannot be cancelled (reading
-//! standard input, writing standard output, editing a line) has a thread of its own, which is left behind
-//! where it is when the main flow ends. Only to a terminal with a prompt does the main flow write itself: so a
-//! terminal that is stopped (Ctrl-S) stops it, too.
+//! The main flow owns the connection, the clock and the end of the program. What cannot be canceled (reading
+//! standard input, writing standard output, editing a line) runs in a thread of its own, which is abandoned
+//! wherever it is when the main flow ends. The exception is a terminal with a prompt: the main flow writes to
+//! it directly, so a stopped terminal (Ctrl-S) stops it too.
 
-mod check;
 mod conversation;
-mod editor;
 mod eol;
-mod escape;
-mod history;
-mod interactive;
-mod limit;
-mod lockstep;
-mod options;
-mod pipe;
-mod piped;
+mod prompt;
 mod reply;
-mod report;
-mod screen;
-mod session;
-mod stdio;
-mod suspend;
+mod streams;
+
+use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rustix::stdio::{stdin, stdout};
-use std::io::IsTerminal;
-use std::path::Path;
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::failure::{Failure, Status};
-use crate::output;
-use crate::recording::Recording;
+use crate::deadline::TimeLimit;
+use crate::messages;
+use crate::playing::Recording;
+use crate::signals::{Signal, Signals};
+use crate::status::Failure;
 use crate::transcript::Side;
-use crate::transport::DialError;
-pub use check::CheckOptions;
+use crate::transport::{Dialer, Stream};
 use conversation::Conversation;
-pub use eol::Eol;
-use limit::TimeLimit;
-pub use options::Options;
-pub use report::Format;
+pub(crate) use eol::Eol;
+pub(crate) use prompt::Settings as PromptSettings;
+
+/// Client settings.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) dialer: Dialer,
+    pub(crate) mode: Mode,
+    /// Line ending to send; `None` keeps that of the input.
+    pub(crate) eol: Option<Eol>,
+    /// How long the server may be silent while something is outstanding; `None` means no limit.
+    pub(crate) timeout: Option<Duration>,
+    /// Limits the whole run; `None` means no limit.
+    pub(crate) max_time: Option<Duration>,
+    /// The file to which the conversation is recorded, if any.
+    pub(crate) record: Option<PathBuf>,
+    /// Whether standard error reports what happens to the connection.
+    pub(crate) verbose: bool,
+}
+
+/// How the conversation is held.
+#[derive(Debug)]
+pub(crate) enum Mode {
+    /// At a prompt on a terminal.
+    Prompt(PromptSettings),
+    /// Standard input and output, both directions at once.
+    Pipe {
+        /// Whether the end of input is awaited, however long that takes, after the server has ended.
+        until_eof: bool,
+    },
+    /// Standard input line by line, each after the reply to the one before.
+    Lockstep,
+}
 
 /// Talks to a server until one of the two sides has ended the conversation.
-///
-/// # Errors
-/// Each carries the line for the user; a [`Failure`] those whose exit status is not 1.
-pub fn run(options: &Options) -> Result<()> {
+pub(crate) fn run(settings: &Settings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("could not start the client")?;
-    let result = runtime.block_on(connect(options));
-    // A host's look-up that hangs is not waited for.
+    let result = runtime.block_on(connect(settings));
+    // A name resolution that hangs is not waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn connect(options: &Options) -> Result<()> {
-    let address = options.dialer.address.to_string();
-    let limit = TimeLimit::from_now(options.max_time, &address);
-    if let Some(check) = &options.check {
-        return check::run(check, options, &limit).await;
+async fn connect(settings: &Settings) -> Result<()> {
+    let limit = TimeLimit::from_now(settings.max_time);
+    // Created first, so that nothing is said that could not be recorded.
+    let recording = match &settings.record {
+        Some(path) => Some(Recording::replace(path, Side::Client).with_context(|| not_created(settings))?),
+        None => None,
+    };
+    let mut interruption = Interruption::new(recording.is_some())?;
+    let stream = interruption.or(limit.apply(settings.dialer.dial())).await???;
+    let result = converse(stream, settings, recording.as_ref(), &limit, &mut interruption).await;
+    let recorded = recording.map_or(Ok(()), |recording| recording.finish());
+    // What went wrong in the conversation is reported first.
+    result.and(recorded.with_context(|| format!("could not write {}", path(settings))))
+}
+
+async fn converse(
+    mut stream: Stream,
+    settings: &Settings,
+    recording: Option<&Recording>,
+    limit: &TimeLimit,
+    interruption: &mut Interruption,
+) -> Result<()> {
+    let address = settings.dialer.address.to_string();
+    if settings.verbose {
+        messages::report(format_args!("connected to {address}"));
     }
-    // Before anything is said that could not be recorded.
-    let recording = options.record.as_deref().map(record).transpose()?;
-    let mut stream = limit.apply(options.dialer.dial(|failure| tell(failure, options.verbose))).await??;
-    if options.verbose {
-        output::tell(format_args!("connected to {address}"));
+    if let Some(recording) = recording {
+        stream.observe(recording.clone());
     }
-    if let Some(recording) = &recording {
-        stream.observe(Box::new(recording.clone()));
-    }
-    // The prompt sees to signals itself, and leaves the terminal as it was.
-    let is_interactive = stdin().is_terminal() && stdout().is_terminal();
-    let mut conversation = Conversation::new(stream, address, options.timeout);
-    let result = if is_interactive {
-        interactive::run(&mut conversation, options, &limit).await
-    } else {
-        tokio::select! {
-            result = limit.apply(pipe(&mut conversation, options)) => result.flatten(),
-            interruption = interrupted(), if recording.is_some() => interruption,
+    let eol = settings.eol;
+    let mut conversation = Conversation::new(stream, address, settings.timeout);
+    let result = match &settings.mode {
+        // The prompt handles signals itself, and restores the terminal.
+        Mode::Prompt(prompt) => prompt::run(&mut conversation, prompt, eol, limit).await,
+        Mode::Pipe { until_eof } => {
+            let piped = streams::pipe(&mut conversation, eol, *until_eof);
+            interruption.or(limit.apply(piped)).await.flatten().flatten()
+        }
+        Mode::Lockstep => {
+            let piped = streams::lockstep(&mut conversation, eol);
+            interruption.or(limit.apply(piped)).await.flatten().flatten()
         }
     };
-    if options.verbose {
+    if settings.verbose {
         let (sent, received) = (conversation.sent(), conversation.received());
-        output::tell(format_args!("bytes sent {sent}, received {received}"));
+        messages::report(format_args!("sent {sent} bytes, received {received} bytes"));
     }
-    let recorded = recording.map_or(Ok(()), |recording| recording.finish());
-    // What went wrong in the conversation comes first.
-    result.and(recorded.with_context(|| not_written(options)))
+    result
 }
 
-fn record(path: &Path) -> Result<Recording> {
-    Recording::replace(path, Side::Client).with_context(|| format!("could not write {}", path.display()))
+fn path(settings: &Settings) -> String {
+    settings.record.as_ref().map(|path| path.display().to_string()).unwrap_or_default()
 }
 
-fn not_written(options: &Options) -> String {
-    format!("could not write {}", options.record.as_deref().unwrap_or(Path::new("")).display())
+fn not_created(settings: &Settings) -> String {
+    format!("cannot create {}", path(settings))
 }
 
-/// Waits for a signal that would end the program at once, and with it the recording.
-async fn interrupted() -> Result<()> {
-    let signals =
-        signal(SignalKind::interrupt()).and_then(|first| Ok((first, signal(SignalKind::terminate())?)));
-    let (mut interrupt, mut terminate) = signals.context("could not listen for signals")?;
-    tokio::select! {
-        _ = interrupt.recv() => Err(Failure::new(Status::Interrupted, "interrupted").into()),
-        _ = terminate.recv() => Err(Failure::new(Status::Terminated, "terminated").into()),
+/// The signals that would otherwise end the program at once, and with it a recording.
+struct Interruption(Option<Signals>);
+
+impl Interruption {
+    fn new(is_recording: bool) -> Result<Self> {
+        const ALL: [Signal; 4] = [Signal::Hangup, Signal::Interrupt, Signal::Quit, Signal::Terminate];
+        let signals = is_recording.then(|| Signals::listen(&ALL)).transpose();
+        signals.map(Self).context("could not listen for signals")
     }
-}
 
-async fn pipe(conversation: &mut Conversation, options: &Options) -> Result<()> {
-    if options.lockstep {
-        lockstep::run(conversation, options.eol).await
-    } else {
-        piped::run(conversation, options.eol).await
-    }
-}
-
-/// Tells of an attempt to connect that failed and is not the last.
-fn tell(failure: &DialError, is_verbose: bool) {
-    if is_verbose {
-        output::tell(format_args!("{failure}; trying again"));
+    /// Waits for `work`, or fails when a signal arrives.
+    async fn or<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
+        let Some(signals) = &mut self.0 else {
+            return Ok(work.await);
+        };
+        tokio::select! {
+            result = work => Ok(result),
+            signal = signals.next() => Err(Failure::from(signal).into()),
+        }
     }
 }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-/// Reads a duration.
-///
-/// # Errors
-/// A sentence for the user, where `text` is no duration.
-pub fn parse(text: &str) -> Result<Duration, String> {
+/// A hundred years: deadlines are the present time plus a duration, which must not overflow.
+const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
+
+const EXPECTED: &str = "expected a duration such as 500ms, 10s, 5m or 2h";
+
+/// Parses a duration. Returns an error that says what was expected.
+pub(crate) fn parse(text: &str) -> Result<Duration, String> {
     let unit_start = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_start);
     let seconds_in_unit = match unit {
@@ -14,26 +16,20 @@ pub fn parse(text: &str) -> Result<Duration, String> {
         "s" | "" => 1.0,
         "m" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("'{unit}' is not a unit of time (ms, s, m, h)")),
+        _ => return Err(EXPECTED.to_owned()),
     };
-    let value: f64 = number.parse().map_err(|_| "it is not a number with a unit (ms, s, m, h)".to_owned())?;
+    let value: f64 = number.parse().map_err(|_| EXPECTED.to_owned())?;
     let duration = Duration::try_from_secs_f64(value * seconds_in_unit).ok();
-    duration.filter(|duration| *duration <= LONGEST).ok_or_else(|| "it is too long".to_owned())
+    duration.filter(|duration| *duration <= LONGEST).ok_or_else(|| "expected at most 100 years".to_owned())
 }
 
-/// Reads a duration that must not be zero.
-///
-/// # Errors
-/// As [`parse`], and for zero.
-pub fn parse_positive(text: &str) -> Result<Duration, String> {
+/// Parses a duration longer than zero.
+pub(crate) fn parse_positive(text: &str) -> Result<Duration, String> {
     match parse(text)? {
-        Duration::ZERO => Err("it must be longer than zero".to_owned()),
+        Duration::ZERO => Err("must be longer than zero".to_owned()),
         duration => Ok(duration),
     }
 }
-
-/// A hundred years: clocks add durations to the present, and must not overflow.
-const LONGEST: Duration = Duration::from_hours(100 * 366 * 24);
 
 #[cfg(test)]
 mod tests {

@@ -1,28 +1,26 @@
-//! The protocol, without any input or output: bytes from a client go in, reply bytes and a verdict come out.
+//! The protocol, without I/O: bytes from a client go in, reply bytes and a verdict come out.
 //!
-//! A message ends with a line feed, or where the client ends its side. Its reply is the same text in
-//! capitals. A message that contains [`CLOSE_WORD`] ends the conversation: it gets no reply, and neither
-//! does anything after it.
+//! A message ends with a line feed, or at the end of the stream. Its reply is the same text in capitals. A message
+//! that contains [`CLOSE_WORD`] ends the conversation: it gets no reply, and neither does anything after it.
 //!
-//! A message may be answered in pieces before it is complete: at a quiet gap ([`Messages::pause`]), and
-//! each time it has grown by another [`PIECE`]. What is answered is the same for every way of cutting the
-//! same bytes into calls of [`Messages::receive`].
+//! A message may be answered in pieces before it is complete: at a quiet gap ([`Messages::pause`]), and each time it
+//! has grown by another [`PIECE`]. The replies are the same for every way of splitting the same bytes over calls of
+//! [`Messages::receive`].
 
+mod buffer;
 mod scan;
 
-use crate::capitals::{MAX_CONTINUATION, append_capitals, incomplete_tail, make_capitals};
+use crate::capitals::{append_capitals, make_capitals};
+use crate::text::incomplete_tail;
+pub use buffer::Buffer;
 use scan::{Found, scan};
 
 /// A message that contains this closes the connection.
 pub const CLOSE_WORD: &str = "CLOSE SOCKET";
 
-/// How many bytes of a message may wait for its end: at each multiple of this length, counted from the
-/// message's first byte, what has come so far is answered.
+/// How many bytes of a message may wait for its end: at each multiple of this length, counted from the message's
+/// first byte, what has arrived so far is answered.
 pub const PIECE: usize = 64 * 1024;
-
-/// How much room [`Messages::receive`] wants before the bytes that were received: as much as may wait for the
-/// end of a message.
-pub const ROOM: usize = PIECE + MAX_CONTINUATION;
 
 /// Whether the conversation goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,10 +32,10 @@ pub enum Verdict {
     Close,
 }
 
-/// One client's messages, as far as they have come.
+/// One client's messages so far.
 #[derive(Debug)]
 pub struct Messages {
-    /// The end of the unfinished message: what was received of it and not answered yet.
+    /// The end of the unfinished message: what was received and not answered yet.
     unanswered: Vec<u8>,
     /// How many bytes of the unfinished message were answered before it ended.
     answered: usize,
@@ -57,27 +55,31 @@ impl Messages {
         Self { unanswered: Vec::new(), answered: 0, close_word: CloseWordSearch::default(), count: 0, piece }
     }
 
-    /// Takes the next bytes of the client, which are those of `buffer` from [`ROOM`] on; the room before them,
-    /// which must be there, is for what came before. Gives the replies that are due: they are made where the bytes are, or in
-    /// `spare` where a capital has another length than its letter.
+    /// Takes the client's next bytes, the first `length` of the space of `buffer`, and returns the replies that are
+    /// due. They are made in place, or in `spare` if a capital has another length than its letter.
     ///
-    /// After [`Verdict::Close`] nothing is answered any more.
-    pub fn receive<'a>(&mut self, buffer: &'a mut [u8], spare: &'a mut Vec<u8>) -> (Verdict, &'a [u8]) {
-        let found = self.close_word.find(buffer);
+    /// After [`Verdict::Close`] nothing is answered.
+    pub fn receive<'a>(
+        &mut self,
+        buffer: &'a mut Buffer,
+        length: usize,
+        spare: &'a mut Vec<u8>,
+    ) -> (Verdict, &'a [u8]) {
+        let found = self.close_word.find(buffer, length);
         self.count += found.line_feeds as u64;
         let Some(end) = found.close_word_end else {
-            return (Verdict::Open, self.answer_due(buffer, spare));
+            return (Verdict::Open, self.answer_due(buffer, length, spare));
         };
-        // Without the byte that completes the close word, these are bytes like any others. So what is
-        // answered before a close is what would have been answered, had that byte never come.
-        let replies = self.answer_due(&mut buffer[..ROOM + end - 1], spare);
+        // Without the byte that completes the close word, these bytes are like any others. So what is answered before
+        // a close is what would have been answered if that byte had never arrived.
+        let replies = self.answer_due(buffer, end - 1, spare);
         self.unanswered = Vec::new();
         self.answered = 0;
         (Verdict::Close, replies)
     }
 
-    /// Answers what has come of an unfinished message: the client seems to wait for it. A character that is
-    /// not whole waits for its rest.
+    /// Answers what has arrived of an unfinished message: the client seems to wait for it. An incomplete character
+    /// waits for its rest.
     pub fn pause(&mut self, replies: &mut Vec<u8>) {
         let tail = self.unanswered.split_off(self.unanswered.len() - incomplete_tail(&self.unanswered));
         let unanswered = std::mem::replace(&mut self.unanswered, tail);
@@ -85,7 +87,7 @@ impl Messages {
         append_capitals(&unanswered, replies);
     }
 
-    /// Answers an unfinished message whole: the client has ended its side.
+    /// Answers an unfinished message in full: the client has closed its sending side.
     pub fn finish(&mut self, replies: &mut Vec<u8>) {
         if self.answered > 0 || !self.unanswered.is_empty() {
             append_capitals(&std::mem::take(&mut self.unanswered), replies);
@@ -100,21 +102,21 @@ impl Messages {
         self.unanswered.len() > incomplete_tail(&self.unanswered)
     }
 
-    /// How many messages were answered to their end.
+    /// How many messages were answered in full.
     #[must_use]
     pub fn count(&self) -> u64 {
         self.count
     }
 
-    /// Answers what is due: the messages that end in the bytes from [`ROOM`] on, and an unfinished one up to a
-    /// multiple of the piece's length where it reaches one. Keeps the rest.
-    fn answer_due<'a>(&mut self, buffer: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
-        let bytes = &buffer[ROOM..];
+    /// Answers what is due: the messages that end in the bytes received, and an unfinished one up to the last multiple
+    /// of the piece's length that it has reached. Keeps the rest.
+    fn answer_due<'a>(&mut self, buffer: &'a mut Buffer, length: usize, spare: &'a mut Vec<u8>) -> &'a [u8] {
+        let bytes = &buffer.space()[..length];
         let finished = memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1);
-        // How much of the unfinished message had come before, and the last boundary that it has reached.
+        // How long the unfinished message was before, and the last boundary that it has reached.
         let before = if finished > 0 { 0 } else { self.answered + self.unanswered.len() };
-        let length = before + bytes.len() - finished;
-        let boundary = length - length % self.piece;
+        let reached = before + length - finished;
+        let boundary = reached - reached % self.piece;
         let is_cut = boundary > before;
         let due = if is_cut { finished + boundary - before } else { finished };
         if due == 0 {
@@ -122,23 +124,22 @@ impl Messages {
             return &[];
         }
 
-        let start = ROOM - self.unanswered.len();
-        buffer[start..ROOM].copy_from_slice(&self.unanswered);
-        let mut end = ROOM + due;
+        let mut end = self.unanswered.len() + due;
+        let bytes = buffer.with_before(&self.unanswered, length);
         self.answered = 0;
         if is_cut {
-            // A character that is not whole at the boundary waits for its rest.
-            let tail = incomplete_tail(&buffer[start..end]);
+            // An incomplete character at the boundary waits for its rest.
+            let tail = incomplete_tail(&bytes[..end]);
             self.answered = boundary - tail;
             end -= tail;
         }
-        // Not cleared and filled again: one that waits with nothing unanswered shall own no memory.
-        self.unanswered = buffer[end..].to_vec();
-        capitals(&mut buffer[start..end], spare)
+        // A new vector, not a cleared one: a client that waits with nothing unanswered must own no memory.
+        self.unanswered = bytes[end..].to_vec();
+        capitals(&mut bytes[..end], spare)
     }
 }
 
-/// The capitals of `bytes`: made where they are, or in `spare` where one has another length.
+/// The capitals of `bytes`: made in place, or in `spare` if one has another length.
 fn capitals<'a>(bytes: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
     let done = make_capitals(bytes);
     if done == bytes.len() {
@@ -153,19 +154,18 @@ fn capitals<'a>(bytes: &'a mut [u8], spare: &'a mut Vec<u8>) -> &'a [u8] {
 /// Searches a stream for [`CLOSE_WORD`]. The word has no line feed, so it never spans two messages.
 #[derive(Debug, Default)]
 struct CloseWordSearch {
-    /// The last bytes of the unfinished message so far: a word may have begun in them. Zeros before it, of which
-    /// the word has none.
+    /// The last bytes of the unfinished message so far, in which a word may have started; padded with zeros, which
+    /// the word does not contain.
     tail: [u8; CloseWordSearch::TAIL],
 }
 
 impl CloseWordSearch {
     const TAIL: usize = CLOSE_WORD.len() - 1;
 
-    /// Takes the stream's next bytes, which are those of `buffer` from [`ROOM`] on, and looks through them; a
-    /// close word may have begun before them.
-    fn find(&mut self, buffer: &mut [u8]) -> Found {
-        let bytes = &mut buffer[ROOM - Self::TAIL..];
-        bytes[..Self::TAIL].copy_from_slice(&self.tail);
+    /// Searches the stream's next bytes, the first `length` of the space of `buffer`; a close word may have started
+    /// before them.
+    fn find(&mut self, buffer: &mut Buffer, length: usize) -> Found {
+        let bytes = buffer.with_before(&self.tail, length);
         let found = scan(bytes);
 
         self.tail.copy_from_slice(&bytes[bytes.len() - Self::TAIL..]);
@@ -183,17 +183,18 @@ mod tests {
 
     const SMALL_PIECE: usize = 20;
 
-    /// Receives, with all replies in one place.
+    /// Receives, and collects all replies.
     fn receive(messages: &mut Messages, bytes: &[u8], replies: &mut Vec<u8>) -> Verdict {
-        let mut buffer = [&vec![0; ROOM], bytes].concat();
+        let mut buffer = Buffer::new(bytes.len());
+        buffer.space().copy_from_slice(bytes);
         let mut spare = Vec::new();
-        let (verdict, due) = messages.receive(&mut buffer, &mut spare);
+        let (verdict, due) = messages.receive(&mut buffer, bytes.len(), &mut spare);
         replies.extend_from_slice(due);
         verdict
     }
 
-    /// Feeds `bytes`, cut at each of `cuts`, with a quiet gap after each of `gaps`, and ends the client's
-    /// side where the conversation is still open.
+    /// Feeds `bytes`, cut at each of `cuts`, with a quiet gap after each of `gaps`, and ends the client's side if the
+    /// conversation is still open.
     fn converse(bytes: &[u8], cuts: &[usize], gaps: &[usize]) -> (Vec<u8>, Verdict, u64) {
         let mut messages = Messages::with_piece(SMALL_PIECE);
         let mut replies = Vec::new();
@@ -217,7 +218,7 @@ mod tests {
         (replies, Verdict::Open, messages.count())
     }
 
-    /// Obviously right, and slow: it sees all bytes at once, and takes one message after the other.
+    /// Slow reference implementation: it sees all bytes, and takes one message after the other.
     fn model(bytes: &[u8], gaps: &[usize]) -> (Vec<u8>, Verdict, u64) {
         let mut replies = Vec::new();
         let mut start = 0;
@@ -242,7 +243,7 @@ mod tests {
         (replies, Verdict::Open, count)
     }
 
-    /// Streams in which lines, close words whole and in parts, and characters of every length are common.
+    /// Streams in which lines, complete and partial close words, and characters of every length are common.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             4 => "[a-zé€😀ß]{0,12}".prop_map(String::into_bytes),

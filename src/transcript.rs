@@ -23,7 +23,9 @@ mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
 pub(crate) use divergence::Divergence;
-pub(crate) use format::{Item, Side, Transcript};
+#[cfg(test)]
+pub(crate) use format::Transcript;
+pub(crate) use format::{Item, Side};
 pub(crate) use playable::Playable;
 pub(crate) use player::{Follow, Learn, Player, Step, Turn};
 pub(crate) use reader::read;

@@ -1,13 +1,15 @@
-//! How capchat reaches the other side: addresses, listening, dialling, and one stream type for TCP and Unix
-//! sockets.
+//! How capchat reaches the other side: addresses, listening, dialing, one stream type for TCP and Unix sockets,
+//! and a link that drives both directions of a stream.
 
 mod address;
 mod dial;
+mod link;
 mod listen;
 mod queue;
 mod stream;
 
-pub use address::{Address, AddressError, Family};
-pub use dial::{DialError, Dialer};
-pub use listen::Listener;
-pub use stream::{Observer, Peer, Stream};
+pub(crate) use address::{Address, Family};
+pub(crate) use dial::Dialer;
+pub(crate) use link::{Event, Link, linger};
+pub(crate) use listen::Listener;
+pub(crate) use stream::{Observer, Peer, Stream};

@@ -12,7 +12,7 @@ use fearless_simd::prelude::*;
 use fearless_simd::{Simd, mask8x64, u8x64};
 
 use super::pairs::{CONTINUATION, FIRST_LEAD, LAST_SHORT_LEAD, LOW_BITS, SPECIAL, Tables};
-use super::text::Text;
+use super::target::Target;
 
 /// How many bytes are mapped at once.
 const BLOCK: usize = 64;
@@ -23,7 +23,7 @@ const RUN: usize = 4;
 /// Makes capitals of the text from a place up to the first special pair ([`Tables::is_special`]), and says
 /// where that is.
 #[inline(always)]
-pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usize {
+pub(super) fn map<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> usize {
     let mut context = Context { seconds: u8x64::splat(simd, 0), recent: [0xc3, 0xc5] };
     while let Some(block) = text.bytes()[at..].first_chunk::<BLOCK>() {
         let bytes = u8x64::load_array(simd, *block);
@@ -60,7 +60,7 @@ pub(super) fn map<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
 
 /// Makes capitals of the ASCII at a place, as far as it fills whole runs, and says where it ends.
 #[inline(always)]
-fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usize {
+fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> usize {
     while let Some(run) = text.bytes()[at..].first_chunk::<{ RUN * BLOCK }>() {
         let (blocks, _) = run.as_chunks::<BLOCK>();
         let blocks: [u8x64<S>; RUN] = std::array::from_fn(|index| u8x64::load_array(simd, blocks[index]));
@@ -77,7 +77,7 @@ fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Text, mut at: usize) -> usiz
 /// Puts the first capitals of a block, so many, and says where they end. (They have the same length as their
 /// letters, and are taken.)
 #[inline(always)]
-fn put<S: Simd>(text: &mut impl Text, at: usize, capitals: u8x64<S>, length: usize) -> usize {
+fn put<S: Simd>(text: &mut impl Target, at: usize, capitals: u8x64<S>, length: usize) -> usize {
     let mut block = [0; BLOCK];
     capitals.store_array(&mut block);
     let _ = text.put(at, length, &block[..length]);
@@ -207,7 +207,7 @@ struct Mapped<S: Simd> {
 impl<S: Simd> Mapped<S> {
     /// Puts the capitals up to the first special pair, `most` at the most, and says where they end.
     #[inline(always)]
-    fn put_start(&self, text: &mut impl Text, at: usize, most: usize) -> usize {
+    fn put_start(&self, text: &mut impl Target, at: usize, most: usize) -> usize {
         put(text, at, self.capitals, most.min(self.special.to_bitmask().trailing_zeros() as usize))
     }
 }

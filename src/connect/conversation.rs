@@ -1,83 +1,67 @@
-//! One conversation with a server: what is sent and received, who still owes what, and how it ends.
+//! One conversation with a server: what is sent and received, what is outstanding, and how it ends.
 //!
-//! It reads while it writes, so that no size of either side's data stops the other. It knows nothing of
-//! where the bytes come from and go to.
+//! It does not know where the bytes come from and go to.
 
-use std::future::pending;
-use std::io::{self, Cursor};
+use std::io;
+use std::mem;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf, split};
+use anyhow::{Context, Error, Result};
 use tokio::time::Instant;
 
 use crate::deadline::at;
-use crate::failure::{Failure, Status};
-use crate::transport::Stream;
+use crate::status::{Failure, Status};
+use crate::transport::{Event, Link, Stream};
 
 /// What happened.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum Progress {
     /// The server's next bytes are in the buffer.
     Received,
-    /// All that was to be sent is with the kernel.
+    /// Everything queued is with the kernel.
     Sent,
-    /// The server has ended its side. Nothing more comes.
-    Closed,
+    /// This side has ended.
+    Ended,
+    /// The server has ended its side: nothing more will be received. It may still take what is sent.
+    ServerEnded,
+    /// The server has ended its side and takes no more.
+    Refused,
 }
 
 /// A conversation.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    reader: ReadHalf<Stream>,
-    writer: WriteHalf<Stream>,
+    link: Link,
+    /// The server's address, for messages.
     address: String,
-    outgoing: Cursor<Vec<u8>>,
-    output: Output,
-    /// How long the server may keep silent while it owes something.
-    patience: Option<Duration>,
+    /// How long the server may be silent while something is outstanding.
+    timeout: Option<Duration>,
     last_activity: Instant,
     /// Whether nothing could be received for lack of a buffer.
     is_blocked: bool,
-    /// Whether bytes were handed over whose sending was not told yet.
+    /// Whether bytes were queued and [`Progress::Sent`] was not returned for them yet.
     is_sent_due: bool,
-    /// Whether bytes were sent and none have been received since.
-    is_reply_owed: bool,
+    /// Whether bytes were sent, and none have been received since.
+    is_reply_outstanding: bool,
     sent: u64,
     received: u64,
 }
 
-/// This side of the connection.
-#[derive(Debug)]
-enum Output {
-    Open,
-    /// To be ended once all is sent.
-    Ending,
-    Ended,
-    /// The server takes no more, and how it said so: its end of stream may still be on its way to us.
-    Refused(io::Error),
-}
-
 impl Conversation {
-    pub(super) fn new(stream: Stream, address: String, patience: Option<Duration>) -> Self {
-        let (reader, writer) = split(stream);
+    pub(super) fn new(stream: Stream, address: String, timeout: Option<Duration>) -> Self {
         Self {
-            reader,
-            writer,
+            link: Link::new(stream),
             address,
-            outgoing: Cursor::default(),
-            output: Output::Open,
-            patience,
+            timeout,
             last_activity: Instant::now(),
             is_blocked: false,
             is_sent_due: false,
-            is_reply_owed: false,
+            is_reply_outstanding: false,
             sent: 0,
             received: 0,
         }
     }
 
-    /// How the server is called in messages.
     pub(super) fn address(&self) -> &str {
         &self.address
     }
@@ -90,146 +74,112 @@ impl Conversation {
         self.received
     }
 
-    /// Whether the next bytes can be taken: this side is open, and [`Event::Sent`] was told of the last ones.
+    /// Whether the next bytes can be taken: this side is open, and the last ones are sent.
     pub(super) fn wants_input(&self) -> bool {
-        matches!(self.output, Output::Open) && !self.is_sent_due
+        self.link.is_open() && !self.is_sent_due
     }
 
-    /// Whether bytes are left that the kernel has not taken, and perhaps never will.
+    /// Whether bytes are left that the kernel has not taken, and never will if the server refused them.
     pub(super) fn has_unsent(&self) -> bool {
-        self.outgoing.position() < self.outgoing.get_ref().len() as u64
+        self.link.has_unsent()
     }
 
-    /// Sends `bytes` during the next calls of [`next`](Self::next). There is no bound on what waits to be
-    /// sent but the caller's heed to [`Self::wants_input`].
+    /// Queues `bytes`; the next calls of [`next`](Self::next) send them. Only the caller's regard for
+    /// [`Self::wants_input`] bounds the queue.
     pub(super) fn send(&mut self, bytes: Vec<u8>) {
-        if self.has_unsent() {
-            self.outgoing.get_mut().extend_from_slice(&bytes);
-        } else {
-            self.outgoing = Cursor::new(bytes);
-        }
+        self.link.send(bytes);
         self.is_sent_due = true;
         self.last_activity = Instant::now();
     }
 
-    /// The memory of the bytes that were sent last, to be filled again.
+    /// The buffer of the bytes that were sent last, for reuse.
     pub(super) fn take_sent_buffer(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.outgoing).into_inner()
+        self.link.take_sent_buffer()
     }
 
-    /// Ends this side once all is sent: nothing more will be.
+    /// Ends this side once everything is sent.
     pub(super) fn end(&mut self) {
-        if matches!(self.output, Output::Open) {
-            self.output = Output::Ending;
-            self.last_activity = Instant::now();
-        }
+        self.link.end();
+        self.last_activity = Instant::now();
     }
 
-    /// Sends and receives until something has happened. Bytes are appended to `buffer`'s spare capacity,
-    /// which must not be empty; without a buffer nothing is received, and the server is not to blame for
-    /// its silence. Cancelled at any point, it loses nothing.
+    /// Sends and receives until something has happened. Bytes are received into the spare capacity of
+    /// `buffer`, which must not be empty; without a buffer nothing is received, and the server is not to blame
+    /// for its silence. Cancel-safe.
     ///
-    /// # Errors
-    /// A reset, and the end of the server's time ([`Status::TimedOut`]).
-    pub(super) async fn next(&mut self, mut buffer: Option<&mut Vec<u8>>) -> Result<Event> {
-        if std::mem::replace(&mut self.is_blocked, buffer.is_none()) {
+    /// Returns an error for a reset, and when the server's time is up ([`Status::TimedOut`]).
+    pub(super) async fn next(&mut self, mut buffer: Option<&mut Vec<u8>>) -> Result<Progress> {
+        let is_blocked = buffer.is_none() && !self.link.has_peer_ended();
+        if mem::replace(&mut self.is_blocked, is_blocked) {
             self.last_activity = Instant::now();
         }
         loop {
-            if self.is_sent_due && !self.has_unsent() {
+            if self.is_sent_due && !self.link.has_unsent() {
                 self.is_sent_due = false;
-                return Ok(Event::Sent);
+                return Ok(Progress::Sent);
             }
-            let patience = self.patience.filter(|_| buffer.is_some() && self.owes());
-            let deadline = patience.map(|patience| self.last_activity + patience);
-            let is_sending = self.is_sending();
-            let ends_now = !is_sending && matches!(self.output, Output::Ending);
+            let timeout = self.timeout.filter(|_| self.awaits_server());
+            let deadline = timeout.map(|timeout| self.last_activity + timeout);
             tokio::select! {
                 biased;
-                received = receive(&mut self.reader, buffer.as_deref_mut()) => {
-                    return self.on_received(received);
+                event = self.link.next(buffer.as_deref_mut()) => {
+                    if let Some(progress) = self.on_event(event)? {
+                        return Ok(progress);
+                    }
                 }
-                advanced = advance(&mut self.writer, &mut self.outgoing, ends_now), if is_sending || ends_now => {
-                    self.on_advanced(advanced, ends_now)?;
-                }
-                () = at(deadline) => {
-                    let patience = self.patience.unwrap_or_default();
-                    return Err(Failure::new(
-                        Status::TimedOut,
-                        format_args!("no reply from {} within {patience:?}", self.address),
-                    ).into());
-                }
+                () = at(deadline) => return Err(self.timed_out()),
             }
         }
     }
 
-    fn is_sending(&self) -> bool {
-        self.has_unsent() && !matches!(self.output, Output::Refused(_))
+    /// Whether the server is to do something: take bytes, reply, or end after this side's end.
+    fn awaits_server(&self) -> bool {
+        let takes_bytes = self.link.has_unsent() && !self.link.is_refused();
+        if self.link.has_peer_ended() {
+            return takes_bytes;
+        }
+        !self.is_blocked && (takes_bytes || self.is_reply_outstanding || !self.link.is_open())
     }
 
-    /// Whether something is due from the server: a reply, its end after ours, or that it takes our bytes.
-    fn owes(&self) -> bool {
-        self.is_reply_owed || self.is_sending() || !matches!(self.output, Output::Open)
-    }
-
-    fn on_received(&mut self, received: io::Result<usize>) -> Result<Event> {
-        match received {
-            Ok(0) => self.on_end(),
-            Ok(bytes) => {
+    fn on_event(&mut self, event: Event) -> Result<Option<Progress>> {
+        self.last_activity = Instant::now();
+        match event {
+            Event::Received(bytes) => {
                 self.received += bytes as u64;
-                self.last_activity = Instant::now();
-                self.is_reply_owed = false;
-                Ok(Event::Received)
+                self.is_reply_outstanding = false;
+                Ok(Some(Progress::Received))
             }
-            Err(error) => Err(error).with_context(|| self.broken()),
-        }
-    }
-
-    /// The end of what can be read: the server's end of stream, or a reset that was told to a write, since
-    /// the kernel tells it only once.
-    fn on_end(&mut self) -> Result<Event> {
-        match std::mem::replace(&mut self.output, Output::Ended) {
-            Output::Refused(error) if error.kind() == io::ErrorKind::ConnectionReset => {
-                Err(error).with_context(|| self.broken())
-            }
-            _ => Ok(Event::Closed),
-        }
-    }
-
-    fn on_advanced(&mut self, advanced: io::Result<usize>, ends_now: bool) -> Result<()> {
-        match advanced {
-            Ok(_) if ends_now => self.output = Output::Ended,
-            Ok(bytes) => {
+            Event::Sent(bytes) => {
                 self.sent += bytes as u64;
-                self.last_activity = Instant::now();
-                self.is_reply_owed = true;
+                self.is_reply_outstanding = true;
+                Ok(None)
             }
-            // What the server sent before is still to be read, an orderly end of stream perhaps.
-            Err(error) if is_refusal(&error) => self.output = Output::Refused(error),
-            Err(error) => return Err(error).with_context(|| self.broken()),
+            Event::Ended => Ok(Some(Progress::Ended)),
+            Event::PeerEnded(Ok(())) if self.link.is_refused() => Ok(Some(Progress::Refused)),
+            Event::PeerEnded(Ok(())) => Ok(Some(Progress::ServerEnded)),
+            Event::PeerEnded(Err(error)) => Err(error).with_context(|| self.address.clone()),
+            Event::Refused(error) if !is_refusal(&error) => Err(error).with_context(|| self.address.clone()),
+            Event::Refused(_) if self.link.has_peer_ended() => Ok(Some(Progress::Refused)),
+            // What the server sent before is still to be received, a clean end of stream perhaps.
+            Event::Refused(_) => Ok(None),
         }
-        Ok(())
     }
 
-    fn broken(&self) -> String {
-        format!("the connection to {} broke", self.address)
+    fn timed_out(&self) -> Error {
+        let (timeout, address) = (self.timeout.unwrap_or_default(), &self.address);
+        let message = if self.link.has_peer_ended() {
+            format!("timed out after {timeout:?} waiting for {address} to take more input")
+        } else {
+            format!("timed out after {timeout:?} waiting for a reply from {address}")
+        };
+        Failure::new(Status::TimedOut, message).into()
     }
-}
 
-async fn receive(reader: &mut ReadHalf<Stream>, buffer: Option<&mut Vec<u8>>) -> io::Result<usize> {
-    match buffer {
-        Some(buffer) => reader.read_buf(buffer).await,
-        None => pending().await,
+    /// The failure for input that the server did not take.
+    pub(super) fn closed_early(&self) -> Error {
+        let message = format_args!("{} closed the connection before all input was sent", self.address);
+        Failure::new(Status::Mismatch, message).into()
     }
-}
-
-/// Sends some of the bytes that are left, or ends this side where none are; says how many were sent.
-async fn advance(
-    writer: &mut WriteHalf<Stream>,
-    outgoing: &mut Cursor<Vec<u8>>,
-    ends_now: bool,
-) -> io::Result<usize> {
-    if ends_now { writer.shutdown().await.map(|()| 0) } else { writer.write_buf(outgoing).await }
 }
 
 /// Whether an error of sending says that the server takes no more (send(2), shutdown(2)).

@@ -1,48 +1,48 @@
-//! How the lines that are sent end.
+//! Line endings of what is sent.
 
-/// How a line that is sent ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Eol {
-    /// As it does in the input.
-    AsIs,
-    /// With a line feed.
+use clap::ValueEnum;
+
+/// A line ending to send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Eol {
+    /// Line feed
     Lf,
-    /// With a carriage return and a line feed.
+    /// Carriage return and line feed
     Crlf,
-    /// With nothing.
+    /// Nothing, for servers that take each recv as a message
     None,
 }
 
 impl Eol {
-    /// What stands at the end of a line that has no end of its own, as one typed at a prompt.
     pub(super) fn bytes(self) -> &'static [u8] {
         match self {
-            Self::AsIs | Self::Lf => b"\n",
+            Self::Lf => b"\n",
             Self::Crlf => b"\r\n",
             Self::None => b"",
         }
     }
 }
 
-/// Rewrites the ends of lines in a stream. An end of line in the input is a line feed, with or without a
-/// carriage return before it; a last line without one stays without.
+/// Rewrites the line endings of a stream. In the input, a line ends with LF or CRLF; a last line without an
+/// ending stays without one.
 #[derive(Debug)]
 pub(super) struct EolWriter {
-    eol: Eol,
+    /// `None` keeps the input's.
+    eol: Option<Eol>,
     /// A carriage return that may belong to a line feed.
     held_return: bool,
 }
 
 impl EolWriter {
-    pub(super) fn new(eol: Eol) -> Self {
+    pub(super) fn new(eol: Option<Eol>) -> Self {
         Self { eol, held_return: false }
     }
 
     /// Rewrites the stream's next bytes.
     pub(super) fn rewrite(&mut self, bytes: Vec<u8>) -> Vec<u8> {
-        if self.eol == Eol::AsIs {
+        let Some(eol) = self.eol else {
             return bytes;
-        }
+        };
         let mut out = Vec::with_capacity(bytes.len() + bytes.len() / 8 + 2);
         for piece in bytes.split_inclusive(|&byte| byte == b'\n') {
             let (text, is_line) = piece.strip_suffix(b"\n").map_or((piece, false), |text| (text, true));
@@ -52,7 +52,7 @@ impl EolWriter {
             self.held_return = false;
             if is_line {
                 out.extend_from_slice(text.strip_suffix(b"\r").unwrap_or(text));
-                out.extend_from_slice(self.eol.bytes());
+                out.extend_from_slice(eol.bytes());
             } else if let Some(text) = text.strip_suffix(b"\r") {
                 out.extend_from_slice(text);
                 self.held_return = true;
@@ -74,7 +74,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn rewrite(eol: Eol, pieces: &[&[u8]]) -> Vec<u8> {
+    fn rewrite(eol: Option<Eol>, pieces: &[&[u8]]) -> Vec<u8> {
         let mut writer = EolWriter::new(eol);
         let mut out: Vec<u8> = pieces.iter().flat_map(|piece| writer.rewrite(piece.to_vec())).collect();
         out.extend(writer.finish());
@@ -84,10 +84,10 @@ mod tests {
     #[test]
     fn rewrites_both_ends_of_line() {
         let input: &[u8] = b"a\nb\r\n\n\r\nc\r\r\nd\re\r";
-        assert_eq!(rewrite(Eol::AsIs, &[input]), input);
-        assert_eq!(rewrite(Eol::Lf, &[input]), b"a\nb\n\n\nc\r\nd\re\r");
-        assert_eq!(rewrite(Eol::Crlf, &[input]), b"a\r\nb\r\n\r\n\r\nc\r\r\nd\re\r");
-        assert_eq!(rewrite(Eol::None, &[input]), b"abc\rd\re\r");
+        assert_eq!(rewrite(None, &[input]), input);
+        assert_eq!(rewrite(Some(Eol::Lf), &[input]), b"a\nb\n\n\nc\r\nd\re\r");
+        assert_eq!(rewrite(Some(Eol::Crlf), &[input]), b"a\r\nb\r\n\r\n\r\nc\r\r\nd\re\r");
+        assert_eq!(rewrite(Some(Eol::None), &[input]), b"abc\rd\re\r");
     }
 
     proptest! {
@@ -95,7 +95,7 @@ mod tests {
         fn every_split_gives_the_same(
             text in "[a\r\n]{0,40}",
             at in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-            eol in prop::sample::select(vec![Eol::AsIs, Eol::Lf, Eol::Crlf, Eol::None]),
+            eol in prop::sample::select(vec![None, Some(Eol::Lf), Some(Eol::Crlf), Some(Eol::None)]),
         ) {
             let bytes = text.as_bytes();
             let mut cuts: Vec<usize> = at.iter().map(|index| index.index(bytes.len() + 1)).collect();

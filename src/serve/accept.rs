@@ -1,4 +1,4 @@
-//! Takes clients in: within the limit, on every address, and on through a lack of descriptors or memory.
+//! Accepts clients: within the limits, on every address, and in spite of a lack of descriptors or memory.
 
 use std::future::{pending, poll_fn};
 use std::sync::Arc;
@@ -10,41 +10,30 @@ use tokio::sync::watch;
 use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
 
+use super::client::Client;
 use super::clients::Clients;
-use super::connection::{Connection, Terms};
-use super::log::{Event, Log};
-use super::play::Mock;
-use super::records::Records;
-use crate::recording::Recording;
+use super::log::{Log, LogEvent};
+use super::service::Service;
+use crate::messages::reason;
 use crate::transport::{Listener, Peer, Stream};
 
-/// How long the acceptor waits for a client to leave before it tries again, where the system has no
-/// descriptor or no memory for another one.
+/// How long the acceptor waits for a client to disconnect before it tries again, if the system has no
+/// descriptor or memory for another one.
 const STARVATION_PAUSE: Duration = Duration::from_millis(500);
 
-/// What clients are accepted for.
-#[derive(Clone, Debug)]
-pub(super) enum Service {
-    /// Capitals.
-    Capitals(Arc<Terms>),
-    /// A transcript.
-    Mock(Arc<Mock>),
-}
-
-/// Accepts clients and starts a task for each.
+/// Accepts clients and hands them to the service.
 #[derive(Debug)]
 pub(super) struct Acceptor {
     listeners: Vec<Listener>,
-    /// The listener that is asked first, so that none is always last.
+    /// The listener that was asked last: the next one is asked first, so that all get their turn.
     turn: usize,
     clients: Arc<Clients>,
     service: Service,
-    records: Option<Records>,
     log: Log,
     stopping: watch::Receiver<bool>,
-    /// Whether the last attempt failed, so that a lack is told once and not at each attempt.
-    starved: bool,
-    /// Whether the next client was waited for.
+    /// Whether the last attempt failed, so that a lack is logged once, and not at each attempt.
+    is_starved: bool,
+    /// Whether the next client had to be waited for.
     has_waited: bool,
 }
 
@@ -53,21 +42,11 @@ impl Acceptor {
         listeners: Vec<Listener>,
         clients: Arc<Clients>,
         service: Service,
-        records: Option<Records>,
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self {
-            listeners,
-            turn: 0,
-            clients,
-            service,
-            records,
-            log,
-            stopping,
-            starved: false,
-            has_waited: false,
-        }
+        let (turn, is_starved, has_waited) = (0, false, false);
+        Self { listeners, turn, clients, service, log, stopping, is_starved, has_waited }
     }
 
     /// Accepts until the server stops.
@@ -83,19 +62,19 @@ impl Acceptor {
         self.accept_backlog().await;
     }
 
-    /// Waits for a place, then for a client; or for the end of a lack.
+    /// Waits for a place, then for a client, or for the end of a lack.
     async fn accept_one(&mut self) {
-        if self.is_booked_out() {
+        if self.clients.is_complete() {
             return pending().await;
         }
         if self.clients.is_full() {
-            self.log.tell(&Event::Full { clients: self.clients.count() });
+            self.log.add(&LogEvent::Full { clients: self.clients.count() });
             self.clients.wait_until_not_full().await;
         }
         match poll_fn(|cx| self.poll_accept(cx)).await {
             Ok((stream, peer)) => {
                 self.welcome(stream, peer);
-                // One who comes alone is answered first: to look for others in vain would take longer than that.
+                // A client that connects alone is answered first: looking for others in vain takes longer.
                 if mem::take(&mut self.has_waited) {
                     yield_now().await;
                 }
@@ -104,12 +83,11 @@ impl Acceptor {
         }
     }
 
-    /// Takes in those who connected before the server stopped, whatever the limit: they get their answers,
-    /// too.
+    /// Accepts those who connected before the server stopped, beyond the limit too: they get their replies.
     async fn accept_backlog(&mut self) {
-        // Without tokio's budget, which would feign an empty backlog after a hundred or so.
+        // Unconstrained: tokio's budget would make the backlog look empty after some hundred clients.
         let all = unconstrained(poll_fn(|cx| {
-            while !self.is_booked_out()
+            while !self.clients.is_complete()
                 && let Poll::Ready(accepted) = self.poll_accept(cx)
             {
                 match accepted {
@@ -135,81 +113,26 @@ impl Acceptor {
         Poll::Pending
     }
 
-    /// Whether no client that comes now would be served.
-    fn is_booked_out(&self) -> bool {
-        matches!(&self.service, Service::Mock(mock) if mock.is_booked_out())
+    fn welcome(&mut self, stream: Stream, peer: Peer) {
+        self.is_starved = false;
+        self.service.spawn(Client { stream, peer, place: self.clients.enter() });
     }
 
-    fn welcome(&mut self, mut stream: Stream, peer: Peer) {
-        self.starved = false;
-        let place = self.clients.enter();
-        let recording = self.record(&mut stream, peer);
-        match &self.service {
-            Service::Capitals(terms) => {
-                let mut connection = Connection::new(stream, peer, Arc::clone(terms));
-                tokio::spawn(async move {
-                    connection.run().await;
-                    drop((connection, recording, place));
-                });
-            }
-            Service::Mock(mock) => {
-                mock.begin();
-                let (mock, stopping, log) = (Arc::clone(mock), self.stopping.clone(), self.log.clone());
-                tokio::spawn(async move {
-                    mock.run(stream, peer, stopping, &log).await;
-                    drop((recording, place));
-                    mock.end();
-                });
-            }
-        }
-    }
-
-    /// Begins a client's recording, where there is to be one. (In a box: every idle client's task has room for it.)
-    fn record(&self, stream: &mut Stream, peer: Peer) -> Option<Box<ClientRecording>> {
-        match self.records.as_ref()?.begin(peer) {
-            Ok(recording) => {
-                stream.observe(Box::new(recording.clone()));
-                Some(Box::new(ClientRecording { recording, client: peer, log: self.log.clone() }))
-            }
-            Err(error) => {
-                self.log.tell(&Event::NotRecorded { client: peer, error: error.to_string() });
-                None
-            }
-        }
-    }
-
-    /// Waits until another attempt may go better: accept(2) fails at once, again and again, while there is
-    /// no descriptor or no memory, and trying on would only burn the processor.
+    /// Waits until another attempt may succeed: without a descriptor or memory, accept(2) fails immediately
+    /// every time, and trying again would only burn the processor.
     async fn wait_out(&mut self, error: &io::Error) {
         if is_the_clients(error) {
             return;
         }
-        if !self.starved {
-            self.starved = true;
-            self.log.tell(&Event::Starved { error: error.to_string(), clients: self.clients.count() });
+        if !mem::replace(&mut self.is_starved, true) {
+            self.log.add(&LogEvent::Starved { error: reason(error), clients: self.clients.count() });
         }
-        // Whichever comes first is a reason to try again.
-        let _ = timeout(STARVATION_PAUSE, self.clients.wait_for_leaver()).await;
+        // Either is a reason to try again.
+        let _ = timeout(STARVATION_PAUSE, self.clients.wait_for_change()).await;
     }
 }
 
-/// A recording that ends with its connection.
-struct ClientRecording {
-    recording: Recording,
-    client: Peer,
-    log: Log,
-}
-
-impl Drop for ClientRecording {
-    fn drop(&mut self) {
-        if let Err(error) = self.recording.finish() {
-            self.log.tell(&Event::NotRecorded { client: self.client, error: error.to_string() });
-        }
-    }
-}
-
-/// Whether accept(2) failed because of the client that it would have accepted, who is gone, so that the next
-/// one can be accepted at once.
+/// Whether accept(2) failed because of the client it would have accepted, so that the next attempt may succeed.
 fn is_the_clients(error: &io::Error) -> bool {
     matches!(
         error.kind(),

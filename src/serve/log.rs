@@ -1,7 +1,7 @@
-//! What the server tells of its clients, on standard error.
+//! The log: what happens to clients, on standard error.
 //!
-//! A thread of its own writes the lines, behind a bounded queue: a reader that is slow or dead costs lines,
-//! which are counted, and never holds up a client.
+//! A thread writes the lines, after a bounded queue: if the log cannot be written fast enough, lines are dropped and
+//! counted; clients are never delayed.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,45 +12,46 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
+use anyhow::{Context, Result};
+use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::transcript::Diff;
 use crate::transport::Peer;
 
-/// How many lines may wait for the log's reader.
+/// How many lines may wait to be written.
 const QUEUE: usize = 4096;
 
-/// How long the last lines may take to be written when the server ends.
+/// How long the last lines may take to be written when the server exits.
 const FINISH_LIMIT: Duration = Duration::from_millis(500);
 
-/// How much is told.
+/// How much is logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Level {
-    /// Nothing.
+pub(crate) enum LogLevel {
     Quiet,
-    /// When clients come and go, and what holds the server up.
+    /// Connections, and what delays them.
     Normal,
     /// Also how single messages were handled.
     Verbose,
 }
 
-/// How it is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// A sentence a line.
+/// Log format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// One line per event
     Text,
-    /// A JSON object a line.
+    /// One JSON object per line
     Json,
 }
 
 /// Something that happened.
 #[derive(Debug, Serialize)]
 #[serde(tag = "event", rename_all = "lowercase")]
-pub(super) enum Event {
+pub(super) enum LogEvent {
     Connected {
         client: Peer,
     },
-    /// An unfinished message was answered at a quiet gap.
+    /// The server replied to an unfinished message at a quiet gap.
     Paused {
         client: Peer,
         bytes: usize,
@@ -58,34 +59,34 @@ pub(super) enum Event {
     Disconnected {
         client: Peer,
         reason: Cow<'static, str>,
-        /// Whether the client saw an end of stream, or can have, and not a reset.
-        in_order: bool,
+        /// Whether the client could read everything up to the end of stream.
+        clean: bool,
         messages: u64,
         received: u64,
         sent: u64,
         seconds: f64,
     },
-    /// A client of a mock said something else than the transcript.
+    /// A mock's client departed from the transcript.
     Diverged {
         client: Peer,
         diff: Diff,
     },
-    /// A mock has played to a client.
+    /// A mock's client disconnected.
     Played {
         client: Peer,
-        followed: bool,
+        completed: bool,
         seconds: f64,
     },
-    /// A client's recording is not whole.
+    /// A client's recording is missing or incomplete.
     NotRecorded {
         client: Peer,
         error: String,
     },
-    /// The limit of clients is reached.
+    /// The client limit is reached.
     Full {
         clients: usize,
     },
-    /// The system lacks what another client needs.
+    /// The system has no descriptor or memory for another client.
     Starved {
         error: String,
         clients: usize,
@@ -97,53 +98,65 @@ pub(super) enum Event {
     Stopped {
         clients: usize,
     },
-    /// Lines were lost because nobody read the log fast enough.
+    /// The log was not read fast enough.
     Dropped {
         lines: u64,
     },
 }
 
-impl Event {
-    fn level(&self) -> Level {
+impl LogEvent {
+    fn level(&self) -> LogLevel {
         match self {
-            Self::Paused { .. } | Self::Stopped { clients: 0 } => Level::Verbose,
-            _ => Level::Normal,
+            Self::Paused { .. } | Self::Stopped { clients: 0 } => LogLevel::Verbose,
+            _ => LogLevel::Normal,
         }
     }
 }
 
-impl fmt::Display for Event {
+impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected { client } => write!(f, "{client} connected"),
-            Self::Paused { client, bytes } => write!(f, "{client} paused: answered with {bytes} bytes"),
-            Self::Disconnected { client, reason, in_order, messages, received, sent, seconds } => {
-                let how = if *in_order { "" } else { ", not in order" };
+            Self::Paused { client, bytes } => {
+                write!(f, "{client}: replied to partial message ({})", counted(*bytes as u64, "byte"))
+            }
+            Self::Disconnected { client, reason, clean, messages, received, sent, seconds } => {
+                let how = if *clean { "" } else { " uncleanly" };
+                let messages = counted(*messages, "message");
                 write!(
                     f,
-                    "{client} disconnected{how}: {reason}; messages {messages}, bytes received {received}, \
-                     sent {sent}, seconds {seconds:.3}"
+                    "{client} disconnected{how} ({reason}): {messages}, {received} B in, {sent} B out, \
+                     {seconds:.3} s"
                 )
             }
             Self::Diverged { client, diff } => {
-                write!(f, "{client} left the transcript: {}", diff.headline)?;
+                write!(f, "{client} departed from the transcript: {}", diff.headline)?;
                 diff.lines.iter().try_for_each(|line| write!(f, "\n{line}"))
             }
-            Self::Played { client, followed, seconds } => {
-                let how = if *followed { "followed" } else { "did not follow" };
-                write!(f, "{client} disconnected: {how} the transcript; seconds {seconds:.3}")
+            Self::Played { client, completed, seconds } => {
+                let how = if *completed { "completed" } else { "did not complete" };
+                write!(f, "{client} disconnected: {how} the transcript, {seconds:.3} s")
             }
             Self::NotRecorded { client, error } => write!(f, "{client} could not be recorded: {error}"),
-            Self::Full { clients } => write!(f, "clients {clients}: the limit is reached, new ones wait"),
+            Self::Full { clients } => write!(f, "client limit reached ({clients}); new clients will wait"),
             Self::Starved { error, clients } => {
-                write!(f, "could not accept a client beside {clients}: {error}; trying again")
+                write!(f, "cannot accept client ({clients} connected): {error}; trying again")
             }
-            Self::Stopping { signal, clients } => write!(f, "{signal}: stopping, clients {clients}"),
+            Self::Stopping { signal, clients } => {
+                write!(f, "{signal}: shutting down ({})", counted(*clients as u64, "client"))
+            }
             Self::Stopped { clients: 0 } => write!(f, "stopped"),
-            Self::Stopped { clients } => write!(f, "stopped, clients that had not left {clients}"),
-            Self::Dropped { lines } => write!(f, "log lines lost {lines}"),
+            Self::Stopped { clients } => {
+                write!(f, "stopped; {} still connected", counted(*clients as u64, "client"))
+            }
+            Self::Dropped { lines } => write!(f, "{} dropped", counted(*lines, "log line")),
         }
     }
+}
+
+/// A number with its noun: `1 client`, `2 clients`.
+fn counted(number: u64, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
 impl Serialize for Peer {
@@ -152,47 +165,48 @@ impl Serialize for Peer {
     }
 }
 
-/// An event with the time at which it was told, as a JSON line has it.
+/// An event with its time, as in a JSON line.
 #[derive(Serialize)]
 struct Stamped<'a> {
     time: String,
     #[serde(flatten)]
-    event: &'a Event,
+    event: &'a LogEvent,
 }
 
-/// Where events go. Clones write to the same log.
+/// A log. Clones write to the same one.
 #[derive(Clone, Debug)]
 pub(super) struct Log {
-    level: Level,
-    format: Format,
-    queue: SyncSender<Entry>,
+    level: LogLevel,
+    format: LogFormat,
+    queue: SyncSender<Queued>,
     dropped: Arc<AtomicU64>,
 }
 
 #[derive(Debug)]
-enum Entry {
+enum Queued {
     Line(String),
-    /// To be dropped once every line before it is written.
+    /// Dropped once every line before it is written.
     Finish(SyncSender<()>),
 }
 
 impl Log {
-    /// Starts the thread that writes the log.
-    pub(super) fn start(level: Level, format: Format) -> Self {
-        let (queue, entries) = sync_channel(QUEUE);
-        if level > Level::Quiet {
-            thread::spawn(move || write_entries(&entries));
+    /// Starts the thread that writes the log. Returns an error if the system has no thread left.
+    pub(super) fn start(level: LogLevel, format: LogFormat) -> Result<Self> {
+        let (queue, queued) = sync_channel(QUEUE);
+        if level > LogLevel::Quiet {
+            let thread = thread::Builder::new().spawn(move || write_queued(&queued));
+            thread.context("could not start the log")?;
         }
-        Self { level, format, queue, dropped: Arc::default() }
+        Ok(Self { level, format, queue, dropped: Arc::default() })
     }
 
-    /// Writes an event, unless it is more than the level asks for. Never waits.
-    pub(super) fn tell(&self, event: &Event) {
+    /// Logs an event, unless the level excludes it. Never blocks.
+    pub(super) fn add(&self, event: &LogEvent) {
         if event.level() > self.level {
             return;
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 && !self.enqueue(&Event::Dropped { lines: dropped }) {
+        if dropped > 0 && !self.enqueue(&LogEvent::Dropped { lines: dropped }) {
             self.dropped.fetch_add(dropped, Ordering::Relaxed);
         }
         if !self.enqueue(event) {
@@ -200,14 +214,14 @@ impl Log {
         }
     }
 
-    fn enqueue(&self, event: &Event) -> bool {
-        self.queue.try_send(Entry::Line(self.format(event))).is_ok()
+    fn enqueue(&self, event: &LogEvent) -> bool {
+        self.queue.try_send(Queued::Line(self.format(event))).is_ok()
     }
 
-    fn format(&self, event: &Event) -> String {
+    fn format(&self, event: &LogEvent) -> String {
         match self.format {
-            Format::Text => format!("{event}\n"),
-            Format::Json => {
+            LogFormat::Text => format!("{event}\n"),
+            LogFormat::Json => {
                 let time = humantime::format_rfc3339_millis(SystemTime::now()).to_string();
                 let line = serde_json::to_string(&Stamped { time, event });
                 line.map_or_else(|error| format!("{error}\n"), |line| line + "\n")
@@ -215,23 +229,23 @@ impl Log {
         }
     }
 
-    /// Waits until all lines are written, or for a moment.
+    /// Waits until all lines are written, or a short time has passed.
     pub(super) fn finish(&self) {
         let (written, all_written) = sync_channel(1);
-        if self.level > Level::Quiet && self.queue.try_send(Entry::Finish(written)).is_ok() {
-            // After a timeout, nobody reads the log.
+        if self.level > LogLevel::Quiet && self.queue.try_send(Queued::Finish(written)).is_ok() {
+            // If this times out, nobody reads the log.
             let _ = all_written.recv_timeout(FINISH_LIMIT);
         }
     }
 }
 
-fn write_entries(entries: &Receiver<Entry>) {
+fn write_queued(queued: &Receiver<Queued>) {
     let mut stderr = std::io::stderr();
-    for entry in entries {
-        match entry {
-            // A reader that is gone can be told nothing; another one may open the same file later.
-            Entry::Line(line) => drop(stderr.write_all(line.as_bytes())),
-            Entry::Finish(written) => drop(written),
+    for queued in queued {
+        match queued {
+            // Nothing can be reported to a reader that is gone; another one may open the same FIFO later.
+            Queued::Line(line) => drop(stderr.write_all(line.as_bytes())),
+            Queued::Finish(written) => drop(written),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::divergence::{Divergence, Fault};
 use super::format::{Item, LineEnding, Side, Transcript};
 use super::playable::Playable;
 use super::writer::{duration, literals, notation};
-use crate::printable::printable;
+use crate::text::printable;
 
 /// How many items before the one that is wrong are shown.
 const CONTEXT: usize = 2;

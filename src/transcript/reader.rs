@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::format::{DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript};
 use crate::duration;
-use crate::printable::printable;
+use crate::text::printable;
 
 /// How long a line of the file may be, in bytes. Longer ones are no text that anybody typed.
 const LONGEST_LINE: usize = 1024 * 1024;

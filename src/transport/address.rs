@@ -10,7 +10,7 @@ const DEFAULT_PORT: u16 = 5605;
 
 /// Which addresses of a host are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Family {
+pub(crate) enum Family {
     /// IPv4 and IPv6.
     #[default]
     Any,
@@ -22,7 +22,7 @@ pub enum Family {
 
 /// Where a server listens or is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Address {
+pub(crate) enum Address {
     /// A host, by name or number, and a TCP port.
     Tcp {
         /// A name, an IPv4 address, or an IPv6 address without brackets.
@@ -36,7 +36,7 @@ pub enum Address {
 
 /// Why words are no address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AddressError {
+pub(crate) enum AddressError {
     /// A word without any characters.
     Empty,
     /// Something before a colon, and nothing after it.
@@ -84,7 +84,7 @@ impl fmt::Display for Address {
 impl Address {
     /// The address that is used where none is named: the loopback interface, port 5605.
     #[must_use]
-    pub fn built_in(family: Family) -> Self {
+    pub(crate) fn built_in(family: Family) -> Self {
         let host = if family == Family::V6 { "::1" } else { "127.0.0.1" };
         Self::Tcp { host: host.to_owned(), port: DEFAULT_PORT }
     }
@@ -94,7 +94,7 @@ impl Address {
     ///
     /// # Errors
     /// Where the text is no address.
-    pub fn from_text(text: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
+    pub(crate) fn from_text(text: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
         if text.starts_with("unix:") {
             return Self::from_word(text, default, family);
         }
@@ -111,7 +111,7 @@ impl Address {
     ///
     /// # Errors
     /// Where the words are no address.
-    pub fn from_words(
+    pub(crate) fn from_words(
         host: Option<&str>,
         port: Option<&str>,
         default: &Self,

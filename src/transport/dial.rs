@@ -1,4 +1,4 @@
-//! Connecting to a server, and waiting for one that is not there yet.
+//! Connecting to a server, and waiting for one that is not up yet.
 
 use std::fmt;
 use std::io;
@@ -10,88 +10,100 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::address::resolve;
 use super::{Address, Family, Stream};
+use crate::messages::{self, reason};
 
-/// The pause between two attempts grows from the first of these to the second.
+/// The pause between two attempts grows from the first value to the second.
 const RETRY_PAUSE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
-/// How often a connection to itself is tried again before it counts as refused.
+/// How many connections to itself are made before the port counts as refused.
 const SELF_CONNECTION_ATTEMPTS: usize = 5;
 
-/// How a server is reached.
+/// Server address and dialing settings.
 #[derive(Clone, Debug)]
-pub struct Dialer {
-    /// Where it is.
-    pub address: Address,
+pub(crate) struct Dialer {
+    pub(crate) address: Address,
     /// Which of a host's addresses are tried.
-    pub family: Family,
-    /// How long one attempt may take, the host's look-up included.
-    pub timeout: Duration,
-    /// How long attempts go on.
-    pub retry: Duration,
+    pub(crate) family: Family,
+    /// Limits each attempt, name resolution included.
+    pub(crate) timeout: Duration,
+    /// How long to keep trying.
+    pub(crate) retry: Duration,
+    /// Whether each attempt that failed, and will be repeated, is reported on standard error.
+    pub(crate) verbose: bool,
 }
 
-/// Why no connection came about.
+/// Why no connection was made.
 #[derive(Debug)]
-pub struct DialError {
+pub(crate) struct DialError {
     address: Address,
     cause: String,
-    tried_for: Duration,
+    /// How long attempts were repeated.
+    gave_up_after: Option<Duration>,
 }
 
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "could not connect to {}: {}", self.address, self.cause)?;
-        if !self.tried_for.is_zero() {
-            write!(f, " (tried for {:?})", self.tried_for)?;
+        match self.gave_up_after {
+            Some(time) => write!(f, " (gave up after {time:?})"),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 
 impl std::error::Error for DialError {}
 
 impl Dialer {
-    /// Connects; `on_failure` is told of each failed attempt that another one will follow.
-    ///
-    /// # Errors
-    /// Where the last attempt failed.
-    pub async fn dial(&self, mut on_failure: impl FnMut(&DialError)) -> Result<Stream, DialError> {
+    /// Connects. Returns the error of the last attempt if none succeeds.
+    pub(crate) async fn dial(&self) -> Result<Stream, DialError> {
         let deadline = Instant::now() + self.retry;
         let mut pause = RETRY_PAUSE.0;
         loop {
-            let attempt = timeout(self.timeout, self.attempt()).await;
-            let cause = match attempt {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(cause)) => cause,
-                Err(_) => format!("no answer within {:?}", self.timeout),
+            let cause = match self.attempt(self.limit_until(deadline)).await {
+                Ok(stream) => return Ok(stream),
+                Err(cause) => cause,
             };
-            let mut error = DialError { address: self.address.clone(), cause, tried_for: Duration::ZERO };
+            let error = DialError { address: self.address.clone(), cause, gave_up_after: None };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                error.tried_for = self.retry;
-                return Err(error);
+                let gave_up_after = Some(self.retry).filter(|retry| !retry.is_zero());
+                return Err(DialError { gave_up_after, ..error });
             }
-            on_failure(&error);
+            if self.verbose {
+                messages::report(format_args!("{error}; trying again"));
+            }
             sleep(pause.min(left)).await;
             pause = (pause * 2).min(RETRY_PAUSE.1);
         }
     }
 
-    async fn attempt(&self) -> Result<Stream, String> {
-        match &self.address {
-            Address::Unix(path) => {
-                let stream = UnixStream::connect(path).await;
-                stream.map(Stream::from).map_err(|error| error.to_string())
-            }
-            Address::Tcp { host, port } => {
-                let addresses = resolve(host, *port, self.family).await.map_err(|error| error.to_string())?;
-                connect_to_any(&addresses, self.timeout).await.map(Stream::from)
-            }
+    /// How long the next attempt may take: the last one ends when there is no more time to retry.
+    fn limit_until(&self, deadline: Instant) -> Duration {
+        if self.retry.is_zero() {
+            self.timeout
+        } else {
+            self.timeout.min(deadline.saturating_duration_since(Instant::now()))
         }
+    }
+
+    async fn attempt(&self, limit: Duration) -> Result<Stream, String> {
+        let attempt = async {
+            match &self.address {
+                Address::Unix(path) => {
+                    UnixStream::connect(path).await.map(Stream::from).map_err(|error| reason(&error))
+                }
+                Address::Tcp { host, port } => {
+                    let addresses =
+                        resolve(host, *port, self.family).await.map_err(|error| reason(&error))?;
+                    connect_to_any(&addresses, limit).await.map(Stream::from)
+                }
+            }
+        };
+        timeout(limit, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
     }
 }
 
-/// Tries each address, and gives each an equal share of the time that is left.
+/// Tries each address, with an equal share of the time that is left.
 async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, String> {
     let deadline = Instant::now() + limit;
     let mut failures = Vec::new();
@@ -100,7 +112,7 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<Tcp
         let share = deadline.saturating_duration_since(Instant::now()) / left;
         let failure = match timeout(share, connect_to_another(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => error.to_string(),
+            Ok(Err(error)) => reason(&error),
             Err(_) => "no answer".to_owned(),
         };
         failures.push(if addresses.len() == 1 { failure } else { format!("{address}: {failure}") });
@@ -108,19 +120,19 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<Tcp
     Err(failures.join("; "))
 }
 
-/// Connects, and not to itself: without a server, a port that the system also hands out to clients can be
-/// given to this very connection, and TCP's simultaneous open (RFC 9293, section 3.5) lets it succeed.
+/// Connects, but not to itself: if there is no server, the kernel may choose the very port that is dialed as
+/// the local one, and TCP's simultaneous open (RFC 9293, section 3.5) then succeeds.
 async fn connect_to_another(address: SocketAddr) -> io::Result<TcpStream> {
     for _ in 0..SELF_CONNECTION_ATTEMPTS {
         let stream = TcpStream::connect(address).await?;
         if !is_connected_to_itself(&stream) {
-            // A line is sent when it is there, not when the last one was acknowledged. Where this fails,
-            // the connection is slower and no worse.
+            // Send each line without waiting for the acknowledgment of the last one. If this fails, the
+            // connection is slower, but works.
             let _ = stream.set_nodelay(true);
             return Ok(stream);
         }
     }
-    Err(io::Error::new(io::ErrorKind::ConnectionRefused, "Connection refused (the port connected to itself)"))
+    Err(io::ErrorKind::ConnectionRefused.into())
 }
 
 fn is_connected_to_itself(stream: &TcpStream) -> bool {
@@ -133,7 +145,7 @@ mod tests {
     use tokio::net::TcpSocket;
 
     #[tokio::test]
-    async fn recognises_a_connection_to_itself() {
+    async fn recognizes_a_connection_to_itself() {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let own = socket.local_addr().unwrap();

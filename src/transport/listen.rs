@@ -30,7 +30,7 @@ const SHARED_PORT_ATTEMPTS: usize = 20;
 
 /// A socket that accepts clients.
 #[derive(Debug)]
-pub struct Listener {
+pub(crate) struct Listener {
     kind: Kind,
     address: Address,
 }
@@ -51,7 +51,7 @@ impl Listener {
     ///
     /// # Errors
     /// Where the host is unknown, or one of the addresses cannot be listened on.
-    pub async fn bind(address: &Address, family: Family) -> Result<Vec<Self>> {
+    pub(crate) async fn bind(address: &Address, family: Family) -> Result<Vec<Self>> {
         let listeners = match address {
             Address::Unix(path) => bind_unix(path).map(|listener| vec![listener]),
             Address::Tcp { host, port } => bind_tcp(host, *port, family).await,
@@ -61,7 +61,7 @@ impl Listener {
 
     /// The address with the port that it really has.
     #[must_use]
-    pub fn address(&self) -> &Address {
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
@@ -69,7 +69,7 @@ impl Listener {
     ///
     /// # Errors
     /// Those of accept(2), a lack of descriptors or memory among them.
-    pub fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+    pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         match &mut self.kind {
             Kind::Tcp(listener) => {
                 let (stream, peer) = ready!(listener.poll_accept(cx))?;

@@ -1,7 +1,7 @@
 //! One type for every kind of connection.
 
 use std::fmt;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,14 +13,18 @@ use tokio::time::{Instant, sleep};
 
 use super::queue::unacknowledged;
 
-/// How often the kernel is asked whether all that was sent is acknowledged.
+/// How often the kernel is asked whether everything sent has been acknowledged.
 const ACKNOWLEDGED_PAUSE: Duration = Duration::from_millis(5);
 
 /// A connection.
 #[derive(Debug)]
-pub struct Stream {
+pub(crate) struct Stream {
     socket: Socket,
-    observed: Option<Box<Observed>>,
+    /// Whether a write failed with a reset. The kernel reports a reset only once: the next read would return
+    /// end of stream.
+    is_reset: bool,
+    // A thin pointer: every idle client pays for its size.
+    observer: Option<Box<Box<dyn Observer>>>,
 }
 
 #[derive(Debug)]
@@ -29,33 +33,25 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// Someone who is told what happens on a connection, in the order in which this side sees it.
-pub trait Observer: fmt::Debug + Send {
+/// Sees what happens on a connection, in the order in which this side sees it.
+pub(crate) trait Observer: fmt::Debug + Send + Sync {
     /// These bytes were read.
     fn received(&mut self, bytes: &[u8]);
     /// These bytes were handed to the socket.
     fn sent(&mut self, bytes: &[u8]);
-    /// All that the peer says has been read.
+    /// The peer closed its sending side, and everything before that was read.
     fn peer_ended(&mut self);
-    /// This side has ended.
+    /// This side closed its sending side.
     fn ended(&mut self);
-    /// The peer has reset the connection.
+    /// The peer reset the connection.
+    fn peer_reset(&mut self);
+    /// This side reset the connection.
     fn reset(&mut self);
-    /// This side resets the connection.
-    fn resets(&mut self);
 }
 
-#[derive(Debug)]
-struct Observed {
-    observer: Box<dyn Observer>,
-    /// Whether a write was told of a reset. The kernel tells it once, and to a read an end of stream then.
-    is_reset: bool,
-}
-
-/// The other side of a connection, for people to read.
+/// The other side of a connection, as people read it.
 #[derive(Clone, Copy, Debug)]
-pub enum Peer {
-    /// Its TCP address.
+pub(crate) enum Peer {
     Tcp(SocketAddr),
     /// Clients of a Unix socket have no names; they are numbered.
     Unix(u64),
@@ -72,74 +68,76 @@ impl fmt::Display for Peer {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { socket: Socket::Tcp(stream), observed: None }
+        Self { socket: Socket::Tcp(stream), is_reset: false, observer: None }
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self { socket: Socket::Unix(stream), observed: None }
+        Self { socket: Socket::Unix(stream), is_reset: false, observer: None }
     }
 }
 
 impl Stream {
-    /// Tells `observer` what happens from now on.
-    pub fn observe(&mut self, observer: Box<dyn Observer>) {
-        self.observed = Some(Box::new(Observed { observer, is_reset: false }));
+    /// Reports to `observer` what happens from now on.
+    pub(crate) fn observe(&mut self, observer: impl Observer + 'static) {
+        self.observer = Some(Box::new(Box::new(observer)));
     }
 
-    /// Resets the connection, once the peer has acknowledged all that was sent, or after `limit`. A Unix
-    /// socket, which knows no reset, is closed.
-    pub async fn reset(mut self, limit: Duration) {
-        if let Some(observed) = &mut self.observed {
-            observed.observer.resets();
+    /// Resets the connection, once the peer has acknowledged everything sent, or after `limit`. A Unix socket,
+    /// which has no reset, is closed.
+    pub(crate) async fn reset(mut self, limit: Duration) {
+        // A reset overtakes what the peer's kernel has not received yet.
+        let _ = self.delivered(limit).await;
+        if let Some(observer) = &mut self.observer {
+            observer.reset();
         }
-        let Socket::Tcp(stream) = self.socket else { return };
+        if let Socket::Tcp(stream) = self.socket {
+            // If this fails, the connection is closed cleanly, and the peer can tell.
+            let _ = stream.set_zero_linger();
+        }
+    }
+
+    /// Waits until the peer's kernel has acknowledged everything sent, or until `limit`.
+    ///
+    /// Returns an error if the peer reset the connection, also if it had closed its own side before: reads
+    /// then still return end of stream. The kernel of a Unix socket takes everything at once.
+    pub(crate) async fn delivered(&self, limit: Duration) -> io::Result<()> {
+        let Socket::Tcp(stream) = &self.socket else { return Ok(()) };
         let deadline = Instant::now() + limit;
-        // A reset overtakes what the peer's kernel has not taken yet.
-        while unacknowledged(&stream).is_ok_and(|bytes| bytes > 0) && Instant::now() < deadline {
+        loop {
+            // Asked before the error: a reset empties the queue.
+            let is_pending = unacknowledged(stream).is_ok_and(|bytes| bytes > 0);
+            if let Some(error) = stream.take_error()? {
+                return Err(error);
+            }
+            if !is_pending || Instant::now() >= deadline {
+                return Ok(());
+            }
             sleep(ACKNOWLEDGED_PAUSE).await;
         }
-        // Where this fails, the connection is closed in order, which the peer can tell.
-        let _ = stream.set_zero_linger();
     }
 
-    fn on_error(&mut self, error: &io::Error, is_told_to_reader: bool) {
-        if let Some(observed) = &mut self.observed
-            && error.kind() == ErrorKind::ConnectionReset
-        {
-            observed.is_reset = true;
-            if is_told_to_reader {
-                observed.observer.reset();
-            }
+    /// What a read of nothing means: the peer's end, or a reset that a write was told of.
+    fn on_empty_read(&mut self) -> io::Result<()> {
+        if self.is_reset {
+            return self.on_reset(ErrorKind::ConnectionReset.into());
         }
+        if let Some(observer) = &mut self.observer {
+            observer.peer_ended();
+        }
+        Ok(())
     }
 
-    fn on_sent(&mut self, slices: &[IoSlice<'_>], sent: &io::Result<usize>) {
-        match (sent, &mut self.observed) {
-            (Err(error), _) => self.on_error(error, false),
-            (Ok(sent), Some(observed)) => {
-                let mut left = *sent;
-                for slice in slices {
-                    let length = left.min(slice.len());
-                    observed.observer.sent(&slice[..length]);
-                    left -= length;
-                }
-            }
-            _ => {}
+    fn on_reset(&mut self, error: io::Error) -> io::Result<()> {
+        if let Some(observer) = &mut self.observer {
+            observer.peer_reset();
         }
+        Err(error)
     }
-}
 
-impl Observed {
-    fn on_received(&mut self, bytes: &[u8]) {
-        if !bytes.is_empty() {
-            self.observer.received(bytes);
-        } else if self.is_reset {
-            self.observer.reset();
-        } else {
-            self.observer.peer_ended();
-        }
+    fn note_reset<T>(&mut self, result: &io::Result<T>) {
+        self.is_reset |= result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ConnectionReset);
     }
 }
 
@@ -154,12 +152,18 @@ impl AsyncRead for Stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
         });
-        match (&read, &mut self.observed) {
-            (Err(error), _) => self.on_error(error, true),
-            (Ok(()), Some(observed)) => observed.on_received(&buffer.filled()[before..]),
-            (Ok(()), None) => {}
-        }
-        Poll::Ready(read)
+        Poll::Ready(match read {
+            Ok(()) if buffer.filled().len() > before => {
+                if let Some(observer) = &mut self.observer {
+                    observer.received(&buffer.filled()[before..]);
+                }
+                Ok(())
+            }
+            Ok(()) if buffer.remaining() == 0 => Ok(()),
+            Ok(()) => self.on_empty_read(),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => self.on_reset(error),
+            Err(error) => Err(error),
+        })
     }
 }
 
@@ -169,29 +173,18 @@ impl AsyncWrite for Stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
         });
-        self.on_sent(&[IoSlice::new(bytes)], &sent);
+        if let (Ok(sent), Some(observer)) = (&sent, &mut self.observer) {
+            observer.sent(&bytes[..*sent]);
+        }
+        self.note_reset(&sent);
         Poll::Ready(sent)
     }
 
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let sent = ready!(match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
-        });
-        self.on_sent(slices, &sent);
-        Poll::Ready(sent)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        true
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(())) // Sockets have no buffer on this side of the kernel.
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.socket {
+            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -199,9 +192,10 @@ impl AsyncWrite for Stream {
             Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
         });
-        if let (Ok(()), Some(observed)) = (&ended, &mut self.observed) {
-            observed.observer.ended();
+        if let (Ok(()), Some(observer)) = (&ended, &mut self.observer) {
+            observer.ended();
         }
+        self.note_reset(&ended);
         Poll::Ready(ended)
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use capchat::failure::Status;
+use capchat::status::Status;
 use clap::CommandFactory;
 
 use crate::support::programs::{is_missing, is_openbsd_nc_missing, path_with_capchat};
@@ -90,15 +90,7 @@ fn every_exit_status_is_documented() {
     };
     let readme = readme();
     let table = readme.split("## Exit status").nth(1).unwrap().split("\n## ").next().unwrap();
-    for status in [
-        Status::Success,
-        Status::Failure,
-        Status::Usage,
-        Status::Mismatch,
-        Status::TimedOut,
-        Status::Interrupted,
-        Status::Terminated,
-    ] {
+    for status in Status::ALL {
         let number = status as u8;
         assert!(table.contains(&format!("| {number} |")), "{status:?} in the README");
         for name in ["capchat", "capchat-connect"] {

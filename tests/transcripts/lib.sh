@@ -47,7 +47,7 @@ run() {
 
 # check PATH... [OPTION]...: checks the server against transcripts; if one fails, shows the report and fails too.
 check() {
-    capchat connect --check "$@" > report || {
+    capchat check "$@" > report || {
         cat report
         exit 1
     }

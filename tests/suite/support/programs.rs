@@ -18,23 +18,23 @@ pub(crate) fn capchat() -> Command {
 
 /// A check of `files` against the server at `address`. More options may follow.
 pub(crate) fn check(address: &str, files: &[&str]) -> Command {
-    transcripts(Some(address), "--check", files)
+    transcripts(Some(address), None, files)
 }
 
 /// A check of `files` against the server at the default address.
 pub(crate) fn check_default(files: &[&str]) -> Command {
-    transcripts(None, "--check", files)
+    transcripts(None, None, files)
 }
 
 /// An update of `files` from the server at `address`. More options may follow.
 pub(crate) fn update(address: &str, files: &[&str]) -> Command {
-    transcripts(Some(address), "--update", files)
+    transcripts(Some(address), Some("--update"), files)
 }
 
 /// The one place that knows how the command line of a check is put together.
-fn transcripts(address: Option<&str>, action: &str, files: &[&str]) -> Command {
+fn transcripts(address: Option<&str>, option: Option<&str>, files: &[&str]) -> Command {
     let mut command = capchat();
-    command.arg("connect").args(address).arg(action).args(files);
+    command.arg("check").args(address.map(|address| format!("--address={address}"))).args(option).args(files);
     command
 }
 

@@ -1,97 +1,98 @@
-//! One line at a time: send it, wait for its reply, send the next.
+//! Lockstep: send one line, wait for its reply, send the next.
 
 use anyhow::Result;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::conversation::{Conversation, Event};
-use super::eol::{Eol, EolWriter};
-use super::pipe::{Input, Output, Step};
-use super::reply::{QUIET_GAP, Reply};
+use super::standard::{OutputEvent, Reader, StandardInput, StandardOutput};
+use crate::connect::conversation::{Conversation, Progress};
+use crate::connect::eol::{Eol, EolWriter};
+use crate::connect::reply::{QUIET_GAP, Reply};
 use crate::deadline::at;
-use crate::failure::{Failure, Status};
 
-/// A line that is longer is sent in pieces, so that a line without an end needs no memory without an end.
+/// Longer lines are sent in pieces, so that memory is bounded even if a line never ends.
 const LONGEST_PIECE: usize = 64 * 1024;
 
 /// Sends standard input line by line, until the server has ended its side.
 ///
-/// # Errors
-/// Those of the conversation and of the standard streams, and [`Status::Mismatch`] where the server closed
-/// before all lines were sent.
-pub(super) async fn run(conversation: &mut Conversation, eol: Eol) -> Result<()> {
-    let mut lines = Lines::new(Input::open());
-    let mut output = Output::open()?;
+/// A line that was not sent by then has no reply, even if the server would take it: that is a failure.
+pub(in crate::connect) async fn run(conversation: &mut Conversation, eol: Option<Eol>) -> Result<()> {
+    let mut lines = Lines::new(StandardInput::open());
+    let mut output = StandardOutput::open()?;
     let mut eol = EolWriter::new(eol);
-    let mut state = State::WaitsForInput;
+    let mut state = State::AwaitingInput;
     loop {
         if state.is_reply_complete() {
-            state = State::WaitsForInput;
+            state = State::AwaitingInput;
         }
         // While standard output is behind, nothing is received, and its silence is not the server's.
         let quiet_at = state.quiet_at().filter(|_| output.is_receiving());
-        let wants_line = matches!(state, State::WaitsForInput) && conversation.wants_input();
+        let wants_line = matches!(state, State::AwaitingInput) && conversation.wants_input();
         tokio::select! {
             // A close that has arrived is seen before another line is sent.
             biased;
-            step = output.step(conversation) => match step? {
-                Step::Event(Event::Received) => {
-                    state.note(output.received());
+            event = output.next(conversation) => match event? {
+                OutputEvent::Conversation(Progress::Received) => {
+                    state.receive(output.received());
                     output.write();
                 }
-                Step::Event(Event::Sent) => state.note_sent(),
-                Step::Event(Event::Closed) => break,
-                Step::Written => state.note_written(),
-                Step::ReaderGone => return Ok(()),
+                OutputEvent::Conversation(Progress::Sent) => state.on_sent(),
+                OutputEvent::Conversation(Progress::Ended) => {}
+                OutputEvent::Conversation(Progress::ServerEnded | Progress::Refused) => break,
+                OutputEvent::Written => state.on_written(),
+                OutputEvent::ReaderGone => return Ok(()),
             },
-            () = at(quiet_at) => state = State::WaitsForInput,
+            () = at(quiet_at) => state = State::AwaitingInput,
             piece = lines.next(), if wants_line => state = lines.send(piece, &mut eol, conversation),
         }
     }
-    output.finish().await?;
+    if output.close().await? == Reader::Gone {
+        return Ok(());
+    }
     let has_lines_left = conversation.has_unsent()
         || matches!(timeout(QUIET_GAP, lines.next()).await, Ok(piece) if !piece.is_empty());
-    if has_lines_left {
-        let address = conversation.address();
-        let message = format_args!("{address} closed the connection before all lines were sent");
-        return Err(Failure::new(Status::Mismatch, message).into());
-    }
-    lines.input.finish()
+    if has_lines_left { Err(conversation.closed_early()) } else { lines.input.finish() }
 }
 
 /// Whose turn it is.
+///
+/// ```text
+/// AwaitingInput --line sent--> AwaitingReply --complete, or quiet--> AwaitingInput
+///       |
+///       +--end of input--> InputEnded
+/// ```
 #[derive(Debug)]
 enum State {
-    WaitsForInput,
-    WaitsForReply { reply: Reply, is_sent: bool },
+    AwaitingInput,
+    AwaitingReply { reply: Reply, is_sent: bool },
     InputEnded,
 }
 
 impl State {
-    fn note(&mut self, bytes: &[u8]) {
-        if let Self::WaitsForReply { reply, .. } = self {
-            reply.note(bytes);
+    fn receive(&mut self, bytes: &[u8]) {
+        if let Self::AwaitingReply { reply, .. } = self {
+            reply.receive(bytes);
         }
     }
 
-    fn note_written(&mut self) {
-        if let Self::WaitsForReply { reply, .. } = self {
+    fn on_written(&mut self) {
+        if let Self::AwaitingReply { reply, .. } = self {
             reply.restart_gap();
         }
     }
 
-    fn note_sent(&mut self) {
-        if let Self::WaitsForReply { is_sent, .. } = self {
+    fn on_sent(&mut self) {
+        if let Self::AwaitingReply { is_sent, .. } = self {
             *is_sent = true;
         }
     }
 
     fn is_reply_complete(&self) -> bool {
-        matches!(self, Self::WaitsForReply { reply, is_sent: true } if reply.has_line())
+        matches!(self, Self::AwaitingReply { reply, is_sent: true } if reply.has_line())
     }
 
-    fn quiet_at(&self) -> Option<tokio::time::Instant> {
+    fn quiet_at(&self) -> Option<Instant> {
         match self {
-            Self::WaitsForReply { reply, is_sent: true } => reply.quiet_at(),
+            Self::AwaitingReply { reply, is_sent: true } => reply.quiet_at(),
             _ => None,
         }
     }
@@ -100,41 +101,40 @@ impl State {
 /// Standard input, cut into lines.
 #[derive(Debug)]
 struct Lines {
-    input: Input,
+    input: StandardInput,
     buffer: Vec<u8>,
     start: usize,
-    /// Up to where there is no line feed.
+    /// There is no line feed before this index.
     searched: usize,
     has_ended: bool,
-    /// Whether a line ended with the piece that was taken last.
+    /// Whether the last piece completed a line.
     is_at_end_of_line: bool,
 }
 
 impl Lines {
-    fn new(input: Input) -> Self {
+    fn new(input: StandardInput) -> Self {
         Self { input, buffer: Vec::new(), start: 0, searched: 0, has_ended: false, is_at_end_of_line: true }
     }
 
-    /// Sends the piece that was taken last, and says whose turn it is then.
+    /// Sends the last piece, and returns whose turn it is then.
     fn send(&self, piece: Vec<u8>, eol: &mut EolWriter, conversation: &mut Conversation) -> State {
         let is_last = piece.last() != Some(&b'\n') && self.has_ended;
         let bytes = eol.rewrite(piece);
         let is_empty = bytes.is_empty();
         conversation.send(bytes);
         if is_last {
-            // A server that takes lines only would wait for this one's end.
+            // A server that reads lines would wait for the end of this one.
             conversation.send(eol.finish());
             conversation.end();
             State::InputEnded
         } else if is_empty || !self.is_at_end_of_line {
-            State::WaitsForInput
+            State::AwaitingInput
         } else {
-            State::WaitsForReply { reply: Reply::default(), is_sent: false }
+            State::AwaitingReply { reply: Reply::default(), is_sent: false }
         }
     }
 
-    /// The next line with its end, or a piece of a long one; nothing at the end of the input. Cancelled at
-    /// any point, it loses nothing.
+    /// The next line with its ending, or a piece of a long one; nothing at the end of the input. Cancel-safe.
     async fn next(&mut self) -> Vec<u8> {
         loop {
             if let Some(end) = memchr::memchr(b'\n', &self.buffer[self.searched..]) {

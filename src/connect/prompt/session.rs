@@ -1,6 +1,6 @@
-//! The line editor's own side: rustyline, what it paints, what its keys do, and its history.
+//! The line editor's own thread: rustyline, what it paints, what its keys do, and its history.
 //!
-//! It runs in a thread of its own, because nothing can cancel a call of `readline`.
+//! It has a thread because nothing can cancel a call of `readline`.
 
 use std::borrow::Cow;
 use std::fs;
@@ -27,18 +27,18 @@ use tokio::sync::mpsc as async_mpsc;
 use super::history;
 use super::screen::Screen;
 use super::suspend::Suspend;
-use crate::output;
+use crate::messages;
 
 /// How many lines the history keeps.
 const HISTORY_LENGTH: usize = 1000;
 
-/// What makes the editor paint its prompt anew, and with it the text that waits: a message for its external
-/// printer, which must end with a line feed. One line up and one down leaves the cursor where it was.
+/// Makes the editor repaint its prompt, and with it the text that waits: a message for its external printer, which
+/// must end with a line feed. One line up and one down leaves the cursor where it was.
 const WAKE: &str = "\x1b[A\n";
 
 /// What the user did.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum Action {
     /// Typed a line, or pasted several.
     Lines(Vec<String>),
     /// Pressed Ctrl-D.
@@ -52,7 +52,7 @@ pub(super) enum Input {
 /// What the editor's thread works with.
 pub(super) struct Session {
     pub(super) prompt: String,
-    /// Where the history is kept, where it is.
+    /// The history's file, if one is kept.
     pub(super) history: Option<PathBuf>,
     pub(super) screen: Arc<Screen>,
     /// The terminal's attributes without the editor.
@@ -62,17 +62,17 @@ pub(super) struct Session {
 type LineEditor = rustyline::Editor<PromptPainter, FileHistory>;
 
 impl Session {
-    /// Reads a line for each request; tells first how it can be woken.
+    /// Reads a line for each request, after it has sent its waker.
     pub(super) fn run(
         mut self,
         requests: &mpsc::Receiver<()>,
-        inputs: &async_mpsc::UnboundedSender<Input>,
+        actions: &async_mpsc::UnboundedSender<Action>,
         waker: &mpsc::Sender<Option<mpsc::Sender<()>>>,
     ) {
         let mut editor = match self.line_editor() {
             Ok(editor) => editor,
             Err(error) => {
-                let _ = inputs.send(Input::Failed(error));
+                let _ = actions.send(Action::Failed(error));
                 return;
             }
         };
@@ -87,18 +87,18 @@ impl Session {
                 let _ = self.screen.show("\n");
             }
             let shown = self.screen.take_from_editor();
-            let input = match result {
+            let action = match result {
                 Ok(text) => {
                     let lines = lines_of(&text);
                     self.add_to_history(&mut editor, &lines);
-                    Input::Lines(lines)
+                    Action::Lines(lines)
                 }
-                Err(ReadlineError::Eof) => Input::End,
-                Err(ReadlineError::Interrupted) => Input::Interrupt,
-                Err(error) => Input::Failed(error),
+                Err(ReadlineError::Eof) => Action::End,
+                Err(ReadlineError::Interrupted) => Action::Interrupt,
+                Err(error) => Action::Failed(error),
             };
-            let input = shown.map_or_else(|error| Input::Failed(error.into()), |()| input);
-            if inputs.send(input).is_err() {
+            let action = shown.map_or_else(|error| Action::Failed(error.into()), |()| action);
+            if actions.send(action).is_err() {
                 return;
             }
         }
@@ -108,7 +108,7 @@ impl Session {
         let config = Config::builder()
             .max_history_size(HISTORY_LENGTH)?
             .history_ignore_space(true)
-            // The prompt is painted by the highlighter, which must not be switched off by NO_COLOR.
+            // The highlighter paints the prompt: NO_COLOR must not turn it off.
             .color_mode(ColorMode::Forced)
             .build();
         let mut editor = LineEditor::with_config(config)?;
@@ -118,16 +118,16 @@ impl Session {
         let attributes = self.attributes.clone();
         editor
             .bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend { attributes })));
-        // There is nothing to complete, and line protocols have tabs.
+        // There is nothing to complete, and line protocols use tabs.
         editor.bind_sequence(KeyEvent::from('\t'), EventHandler::Simple(Cmd::SelfInsert(1, '\t')));
         Ok(editor)
     }
 
     fn load_history(&mut self, editor: &mut LineEditor) {
         let Some(path) = &self.history else { return };
-        // A pipe of that name would be waited for.
+        // Opening a FIFO would block.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            self.give_up_history(&io::Error::other("it is no file").into());
+            self.give_up_history(&io::Error::other("not a regular file").into());
             return;
         }
         match editor.load_history(path) {
@@ -143,27 +143,27 @@ impl Session {
             let _ = editor.add_history_entry(line.as_str());
         }
         let Some(path) = &self.history else { return };
-        let kept = history::make_folder(path).map_err(ReadlineError::Io);
+        let kept = history::create_directory(path).map_err(ReadlineError::Io);
         if let Err(error) = kept.and_then(|()| editor.append_history(path)) {
             self.give_up_history(&error);
         }
     }
 
-    /// Goes on without a file: the conversation is worth more than its history.
+    /// Goes on without a file: a failed history must not interrupt the conversation.
     fn give_up_history(&mut self, error: &ReadlineError) {
         if let Some(path) = self.history.take() {
-            output::tell(format_args!("could not keep the history in {}: {error}", path.display()));
+            messages::report(format_args!("could not keep the history in {}: {error}", path.display()));
         }
     }
 }
 
-/// The lines of what the editor returned: one, or those of a pasted block.
+/// The lines that the editor returned: one, or several in a pasted block.
 fn lines_of(text: &str) -> Vec<String> {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.split('\n').map(str::to_owned).collect()
 }
 
-/// A thread that wakes the editor, since to wake it blocks while it searches the history.
+/// A thread that wakes the editor, because waking it blocks while it searches the history.
 fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> mpsc::Sender<()> {
     let (sender, wakes) = mpsc::channel();
     thread::spawn(move || {
@@ -178,7 +178,7 @@ fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> mpsc::Send
     sender
 }
 
-/// Paints the text that waits above the prompt, whenever the prompt is painted.
+/// Paints the text that waits for it above the prompt.
 struct PromptPainter(Arc<Screen>);
 
 impl Highlighter for PromptPainter {
@@ -199,7 +199,7 @@ impl Completer for PromptPainter {
     type Candidate = String;
 }
 
-/// Ctrl-C clears the line, and is an interrupt on an empty one.
+/// Ctrl-C clears the line, and interrupts on an empty one.
 struct ClearLine;
 
 impl ConditionalEventHandler for ClearLine {

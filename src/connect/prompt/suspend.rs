@@ -1,8 +1,8 @@
-//! Ctrl-Z at the prompt: the terminal goes to the shell as it was, and is taken again when the shell continues
-//! the program.
+//! Ctrl-Z at the prompt: the terminal is restored for the shell, and set up again when the shell continues the
+//! program.
 //!
-//! rustyline's own way does not wait for the stop: where another thread takes the signal, the terminal is in
-//! raw mode again before the shell has it.
+//! rustyline does not wait for the stop: if another thread takes the signal, the terminal is in raw mode again
+//! before the shell gets it.
 
 use std::io;
 use std::thread;
@@ -14,11 +14,11 @@ use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, RepeatCount};
 
 use super::screen::{END_BRACKETED_PASTE, START_BRACKETED_PASTE, write};
 
-/// How long the signal may take to stop all threads. The kernel ignores it where no shell could continue the
-/// program, so that waiting for that would be for ever.
+/// How long the signal may take to stop all threads. The kernel ignores it if no shell could continue the program,
+/// so waiting for the stop could take forever.
 const STOP_LIMIT: Duration = Duration::from_millis(100);
 
-/// Suspends the program, with the terminal as it was before the editor.
+/// Suspends the program, with the terminal as the editor found it.
 pub(super) struct Suspend {
     pub(super) attributes: Termios,
 }
@@ -37,7 +37,7 @@ impl Suspend {
 
 impl ConditionalEventHandler for Suspend {
     fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext) -> Option<Cmd> {
-        // A terminal that fails is found out by whoever next reads it.
+        // The next read reports a terminal that fails.
         let _ = self.suspend();
         Some(Cmd::Repaint)
     }

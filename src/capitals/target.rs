@@ -1,24 +1,21 @@
-//! The two ways in which text becomes capitals: where it is, or elsewhere.
+//! The two ways to make capitals of text: in place, or appended to other bytes.
 
-/// Text whose capitals are made from its start to its end.
-pub(super) trait Text {
+/// Text, and where its capitals go, from its start to its end.
+pub(super) trait Target {
     fn bytes(&self) -> &[u8];
 
-    /// Puts capitals in place of so many bytes, where that can be done.
-    ///
-    /// # Errors
-    /// Where it cannot.
+    /// Puts capitals in place of `length` bytes. Returns an error if it cannot.
     fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength>;
 }
 
-/// Capitals have another length than their letters.
+/// Capitals that have another length than their letters.
 #[derive(Debug)]
 pub(super) struct OtherLength;
 
-/// Text whose capitals go where it is, as long as they have the same length.
+/// Text that is replaced by its capitals, as long as they have the same length.
 pub(super) struct InPlace<'a>(pub(super) &'a mut [u8]);
 
-impl Text for InPlace<'_> {
+impl Target for InPlace<'_> {
     #[inline(always)]
     fn bytes(&self) -> &[u8] {
         self.0
@@ -34,13 +31,13 @@ impl Text for InPlace<'_> {
     }
 }
 
-/// Text whose capitals are appended to others.
+/// Text whose capitals are appended to `out`.
 pub(super) struct Appended<'a> {
     pub(super) bytes: &'a [u8],
     pub(super) out: &'a mut Vec<u8>,
 }
 
-impl Text for Appended<'_> {
+impl Target for Appended<'_> {
     #[inline(always)]
     fn bytes(&self) -> &[u8] {
         self.bytes

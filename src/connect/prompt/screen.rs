@@ -1,29 +1,28 @@
 //! What the terminal shows: the server's text, and below it the line being typed.
 //!
-//! While a line is being typed, the screen belongs to the line editor, which runs in a thread of its own.
-//! Text for the user then waits here until the editor next paints its prompt, and is painted with it: above
-//! the prompt, in one piece. So no text is lost or comes twice, whenever the editor starts or ends.
+//! While a line is being typed, the screen belongs to the line editor's thread. Text then waits here until the
+//! editor next paints its prompt, and is painted with it, above the prompt, in one piece. So no text is lost or
+//! shown twice, whenever the editor starts or ends.
 
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-/// Switch bracketed paste on and off, as the editor does (xterm's control sequences).
+/// Turn bracketed paste on and off, as the editor does (xterm's control sequences).
 pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
 pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
-/// How much text may wait for the editor: it paints none while the user searches the history.
+/// How much text may wait for the editor, which paints none while the user searches the history.
 const ROOM: usize = 256 * 1024;
 
 /// The terminal, shared by the main flow and the editor's thread.
 #[derive(Debug)]
 pub(super) struct Screen {
     state: Mutex<State>,
-    /// Whether the editor has painted its prompt since it was last asked to, and so has the terminal in raw
-    /// mode.
+    /// Whether the editor has painted its prompt since it was last asked to: then the terminal is in raw mode.
     painted: watch::Sender<bool>,
-    /// Told when the text that waited is shown.
+    /// Notified when the text that waited is shown.
     shown: Notify,
 }
 
@@ -31,7 +30,7 @@ pub(super) struct Screen {
 struct State {
     /// Whether the editor has the screen.
     is_editing: bool,
-    /// Whole lines that wait for the editor to paint them.
+    /// Complete lines that wait for the editor to paint them.
     above: String,
     is_at_line_start: bool,
 }
@@ -42,11 +41,8 @@ impl Screen {
         Self { state: Mutex::new(state), painted: watch::Sender::new(false), shown: Notify::new() }
     }
 
-    /// Shows text: at once, or above the line being typed. Says whether the editor is to be woken for it.
-    /// While a line is being typed, the text must consist of whole lines.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
+    /// Shows text immediately, or above the line being typed; then the text must consist of complete lines.
+    /// Returns whether the editor must be woken for it.
     pub(super) fn show(&self, text: &str) -> io::Result<bool> {
         let mut state = self.lock();
         if state.is_editing {
@@ -58,9 +54,6 @@ impl Screen {
     }
 
     /// Gives the screen to the editor, at the start of a line.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
     pub(super) fn give_to_editor(&self) -> io::Result<()> {
         let mut state = self.lock();
         state.end_line()?;
@@ -69,10 +62,7 @@ impl Screen {
         Ok(())
     }
 
-    /// Takes the screen back when the editor has left it, and shows what it did not paint any more.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
+    /// Takes the screen back from an editor that has ended, and shows what it did not paint.
     pub(super) fn take_from_editor(&self) -> io::Result<()> {
         let mut state = self.lock();
         state.is_editing = false;
@@ -82,10 +72,7 @@ impl Screen {
         state.write(&above)
     }
 
-    /// Ends an unfinished line.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
+    /// Ends an unterminated line.
     pub(super) fn end_line(&self) -> io::Result<()> {
         self.lock().end_line()
     }
@@ -116,7 +103,7 @@ impl Screen {
 
     /// Waits until the editor has painted its prompt.
     pub(super) async fn painted(&self) {
-        // The sender is this very object.
+        // It cannot be closed: `self` holds the sender.
         let _ = self.painted.subscribe().wait_for(|&painted| painted).await;
     }
 
@@ -139,10 +126,7 @@ impl State {
     }
 }
 
-/// Writes to the terminal at once.
-///
-/// # Errors
-/// Those of writing to the terminal.
+/// Writes to the terminal, unbuffered.
 pub(super) fn write(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(text.as_bytes())?;

@@ -1,8 +1,14 @@
-//! One client, from its first byte to the orderly end of its connection.
+//! Replies in capitals: one client, from its first byte to the clean end of its connection.
 //!
-//! Two things bound what a client costs. Nothing is read from it while replies wait to be sent, so one that
-//! never reads holds the replies to one read and no more. And the large buffers are one pair for all: a
-//! connection borrows them while it is polled, so one that is idle owns none.
+//! Two things bound what a client costs. A client with unsent replies is not read from, so one that never reads ties
+//! up at most the replies to one read. And the large buffers are shared: a client borrows them while it is polled,
+//! so one that is idle owns none.
+//!
+//! ```text
+//! converse --close word, idle, client's end--> close: send the rest, end, linger
+//!    |                                           ^
+//!    +--the server stops--> drain ---------------+
+//! ```
 
 use std::future::poll_fn;
 use std::io::{self, BufRead, Cursor};
@@ -15,69 +21,81 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use super::log::{Event, Log};
-use super::scratch;
 use crate::deadline::at;
-use crate::message::{Messages, ROOM, Verdict};
-use crate::transport::Peer;
+use crate::message::{CLOSE_WORD, Messages, Verdict};
+use crate::messages::reason;
+use crate::serve::client::{Admission, Client};
+use crate::serve::log::LogEvent;
+use crate::serve::scratch;
+use crate::transport::{Peer, linger};
 
-/// How long, and for how many bytes, the server goes on reading after it has ended its own side. A close
-/// with unread input makes TCP send a reset (RFC 2525, section 2.17), which can destroy replies that the
-/// client has not read yet.
-const LINGER_TIME: Duration = Duration::from_secs(10);
-const LINGER_BYTES: usize = 64 * 1024 * 1024;
-
-/// When the server stops, what a client has sent is answered until it has been quiet for this long, and no
-/// more than so many bytes: those that follow cannot have been received before.
+/// When the server stops, it still replies to what a client has sent, until the client is quiet for this long, and
+/// to at most this many bytes: what follows cannot have arrived before.
 const DRAIN_QUIET: Duration = Duration::from_millis(10);
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What holds for every client. (One for all: what each has of its own is what an idle one costs.)
+/// What all clients share: what each has of its own is the cost of an idle one.
 #[derive(Debug)]
-pub(super) struct Terms {
+pub(in crate::serve) struct Capitals {
     pub(super) message_gap: Option<Duration>,
     pub(super) idle_timeout: Option<Duration>,
     pub(super) stopping: watch::Receiver<bool>,
-    pub(super) log: Log,
+    pub(super) admission: Admission,
+}
+
+impl Capitals {
+    pub(super) fn spawn(capitals: &Arc<Self>, client: Client) {
+        let Client { stream, peer, place } = client;
+        let mut conversation = Conversation::new(stream, peer, Arc::clone(capitals));
+        tokio::spawn(async move {
+            let admission = &conversation.capitals.admission;
+            let admitted = admission.admit(&mut conversation.stream, peer);
+            conversation.run().await;
+            drop((conversation, admitted, place));
+        });
+    }
 }
 
 /// Why a conversation ended.
 #[derive(Debug)]
 enum Ending {
-    /// The client ended its side.
+    /// The client closed its sending side.
     ClientEnd,
     /// A message contained the close word.
     CloseWord,
     /// The client sent nothing for too long.
     Idle,
-    /// The server was told to stop.
+    /// The server stops.
     Stopped,
 }
 
-/// A client that is connected.
+/// The conversation with one client.
 #[derive(Debug)]
-pub(super) struct Connection<S> {
+struct Conversation<S> {
     stream: S,
     peer: Peer,
-    terms: Arc<Terms>,
+    capitals: Arc<Capitals>,
     messages: Messages,
     /// Replies that the client has not taken yet; nothing is read before they are gone.
     unsent: Cursor<Vec<u8>>,
+    /// Whether the stream may have bytes in a buffer of its own.
+    is_unflushed: bool,
     started: Instant,
     last_heard: Instant,
     received: u64,
     sent: u64,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
-    pub(super) fn new(stream: S, peer: Peer, terms: Arc<Terms>) -> Self {
+impl<S: AsyncRead + AsyncWrite + Unpin> Conversation<S> {
+    fn new(stream: S, peer: Peer, capitals: Arc<Capitals>) -> Self {
         let now = Instant::now();
         Self {
             stream,
             peer,
-            terms,
+            capitals,
             messages: Messages::default(),
             unsent: Cursor::default(),
+            is_unflushed: false,
             started: now,
             last_heard: now,
             received: 0,
@@ -85,26 +103,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         }
     }
 
-    /// Serves the client until the connection is closed. (By reference: by value, the task that waits here
-    /// would hold the connection twice.)
-    pub(super) async fn run(&mut self) {
-        self.terms.log.tell(&Event::Connected { client: self.peer });
+    /// Serves the client until the connection is closed.
+    // By reference: by value, the task that waits here would hold the conversation twice.
+    async fn run(&mut self) {
         let ending = self.converse().await;
         let reason = match &ending {
-            Ok(Ending::ClientEnd) => "closed by the client".into(),
-            Ok(Ending::CloseWord) => "asked to close".into(),
-            Ok(Ending::Idle) => "idle for too long".into(),
+            Ok(Ending::ClientEnd) => "closed by client".into(),
+            Ok(Ending::CloseWord) => CLOSE_WORD.into(),
+            Ok(Ending::Idle) => "idle timeout".into(),
             Ok(Ending::Stopped) => "server stopped".into(),
-            Err(error) => error.to_string().into(),
+            Err(error) => reason(error).into(),
         };
-        let in_order = match ending {
+        let clean = match ending {
             Ok(ending) => self.close(&ending).await.is_ok(),
             Err(_) => false,
         };
-        self.terms.log.tell(&Event::Disconnected {
+        self.capitals.admission.log.add(&LogEvent::Disconnected {
             client: self.peer,
             reason,
-            in_order,
+            clean,
             messages: self.messages.count(),
             received: self.received,
             sent: self.sent,
@@ -112,13 +129,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         });
     }
 
-    /// Answers messages until there is a reason to end.
+    /// Replies to messages until there is a reason to end.
     async fn converse(&mut self) -> io::Result<Ending> {
-        let mut stopping = self.terms.stopping.clone();
-        // Waited for once and not anew for each message: to begin and to end it takes a lock.
+        let mut stopping = self.capitals.stopping.clone();
+        // One wait for the whole conversation: starting and ending one takes a lock.
         let mut stop = pin!(stopping.changed());
-        // Asked first, since a client that never pauses would keep the stop from being waited for.
-        while self.terms.stopping.has_changed().is_ok_and(|is_stopping| !is_stopping) {
+        // Checked first: a client that never pauses would keep the stop from being polled.
+        while self.capitals.stopping.has_changed().is_ok_and(|is_stopping| !is_stopping) {
             let (first_end, is_gap) = self.first_end();
             tokio::select! {
                 biased;
@@ -140,29 +157,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         self.drain().await
     }
 
-    /// When the client will have been silent for too long, and whether only for an unfinished message. (One time
-    /// for both: each timer is a part of what an idle client costs.)
+    /// When the client will have been silent for too long, and whether only for an unfinished message.
+    // One deadline for both: each timer adds to the cost of an idle client.
     fn first_end(&self) -> (Option<Instant>, bool) {
-        // The gap is timed only while a message is pending, so those who send lines never pay for it.
-        let gap = self.terms.message_gap.filter(|_| self.messages.is_pending());
+        // Timed only while a message is pending: clients that send lines do not pay for it.
+        let gap = self.capitals.message_gap.filter(|_| self.messages.is_pending());
         let gap_ends = gap.map(|gap| self.last_heard + gap);
-        // One that has replies to take is not heard at all, and may have sent more.
-        let idle_timeout = self.terms.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
+        // A client with unsent replies is not read from, and may have sent more.
+        let idle_timeout = self.capitals.idle_timeout.filter(|_| self.unsent.get_ref().is_empty());
         let idle_ends = idle_timeout.map(|limit| self.last_heard + limit);
         let first_end = gap_ends.into_iter().chain(idle_ends).min();
         (first_end, first_end == gap_ends)
     }
 
-    /// Answers what has come of an unfinished message.
+    /// Replies to what has arrived of an unfinished message.
     fn pause(&mut self) {
         let unsent = self.unsent.get_mut();
         let before = unsent.len();
         self.messages.pause(unsent);
         let bytes = unsent.len() - before;
-        self.terms.log.tell(&Event::Paused { client: self.peer, bytes });
+        self.capitals.admission.log.add(&LogEvent::Paused { client: self.peer, bytes });
     }
 
-    /// Answers what the client sent before the server was told to stop.
+    /// Replies to what the client sent before the server stopped.
     async fn drain(&mut self) -> io::Result<Ending> {
         let end = self.received + DRAIN_BYTES;
         while self.received < end {
@@ -179,7 +196,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
         Ok(Ending::Stopped)
     }
 
-    /// Sends what is unsent, then reads once and answers.
+    /// Sends what is unsent, then reads once and replies.
     fn poll_exchange(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
         ready!(self.poll_send_unsent(cx))?;
         self.poll_answer(cx)
@@ -190,20 +207,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             let written = ready!(Pin::new(&mut self.stream).poll_write(cx, self.unsent.fill_buf()?))?;
             self.unsent.consume(written);
             self.sent += written as u64;
-            // A client that takes replies is there.
+            // A client that takes replies is alive.
             self.last_heard = Instant::now();
             if self.unsent.fill_buf()?.is_empty() {
                 self.unsent = Cursor::default();
+                self.is_unflushed = true;
             }
+        }
+        if self.is_unflushed {
+            ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+            self.is_unflushed = false;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Reads once and writes the replies at once, from and to the shared buffers; what the client does not
-    /// take becomes the connection's own.
+    /// Reads once and writes the replies, with the shared buffers; what the client does not take is copied.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
         scratch::with(|input, spare| {
-            let mut buffer = ReadBuf::new(&mut input[ROOM..]);
+            let mut buffer = ReadBuf::new(input.space());
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let length = buffer.filled().len();
             self.received += length as u64;
@@ -213,13 +234,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
                 self.messages.finish(spare);
                 (Some(Ending::ClientEnd), &**spare)
             } else {
-                match self.messages.receive(&mut input[..ROOM + length], spare) {
+                match self.messages.receive(input, length, spare) {
                     (Verdict::Open, replies) => (None, replies),
                     (Verdict::Close, replies) => (Some(Ending::CloseWord), replies),
                 }
             };
-            // The clock is read only for those who are timed.
-            if self.terms.idle_timeout.is_some() || self.messages.is_pending() {
+            // The clock is read only for clients that are timed.
+            if self.capitals.idle_timeout.is_some() || self.messages.is_pending() {
                 self.last_heard = Instant::now();
             }
             self.send_or_keep(cx, replies)?;
@@ -237,34 +258,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<S> {
             self.sent += written as u64;
             replies = &replies[written..];
         }
+        self.is_unflushed = Pin::new(&mut self.stream).poll_flush(cx)?.is_pending();
         Ok(())
     }
 
-    /// Ends the connection so that the client can read every reply: sends the rest, ends this side, and
-    /// discards what the client still sends until it ends its own.
+    /// Ends the connection so that the client can read every reply: sends the rest, ends this side, and discards
+    /// what the client still sends.
     async fn close(&mut self, ending: &Ending) -> io::Result<()> {
         poll_fn(|cx| self.poll_send_unsent(cx)).await?;
         self.stream.shutdown().await?;
         match ending {
             Ending::ClientEnd => Ok(()),
-            _ => Box::pin(timeout(LINGER_TIME, self.linger())).await?,
+            Ending::CloseWord | Ending::Idle | Ending::Stopped => linger(|cx| self.poll_discard(cx)).await,
         }
-    }
-
-    async fn linger(&mut self) -> io::Result<()> {
-        let mut discarded = 0;
-        while discarded < LINGER_BYTES {
-            match poll_fn(|cx| self.poll_discard(cx)).await? {
-                0 => return Ok(()),
-                bytes => discarded += bytes,
-            }
-        }
-        Err(io::Error::new(io::ErrorKind::TimedOut, "the client sends on and on"))
     }
 
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         scratch::with(|input, _| {
-            let mut input = ReadBuf::new(input);
+            let mut input = ReadBuf::new(input.space());
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut input))?;
             self.received += input.filled().len() as u64;
             Poll::Ready(Ok(input.filled().len()))

@@ -1,16 +1,14 @@
-//! Shows a server's bytes on a terminal so that they cannot drive it.
-//!
-//! Control characters (ECMA-48), characters that change the direction of text (Unicode's bidirectional
-//! formatting), and bytes that are not UTF-8 are written as escapes; tabs and ends of lines stay.
+//! Shows a server's bytes on a terminal so that they cannot drive it: what is not plain, and bytes that are not
+//! UTF-8, are escaped; tabs and line endings stay.
 
 use std::fmt::Write;
 
-use crate::capitals::incomplete_tail;
+use crate::text::{incomplete_tail, is_plain};
 
-/// Escapes a stream, whatever pieces it comes in.
+/// Escapes a stream, independent of how it is cut into pieces.
 #[derive(Debug, Default)]
 pub(super) struct Escaper {
-    /// What may be the beginning of something: a carriage return, or a UTF-8 sequence.
+    /// A carriage return or the start of a UTF-8 sequence, which need what follows.
     held: Vec<u8>,
 }
 
@@ -26,7 +24,7 @@ impl Escaper {
         escape(&bytes)
     }
 
-    /// What is held back, when nothing follows it.
+    /// What is held back: nothing follows it.
     pub(super) fn flush(&mut self) -> String {
         escape(&std::mem::take(&mut self.held))
     }
@@ -42,13 +40,10 @@ fn escape(bytes: &[u8]) -> String {
                 '\n' | '\t' => out.push(character),
                 '\r' => out.push_str("\\r"),
                 '\0'..='\x1f' | '\x7f' => push_byte(&mut out, character as u8),
-                '\u{80}'..='\u{9f}' => {
+                _ if is_plain(character) => out.push(character),
+                _ => {
                     let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
                 }
-                _ if changes_direction(character) => {
-                    let _ = write!(out, "\\u{{{:x}}}", u32::from(character));
-                }
-                _ => out.push(character),
             }
         }
         for &byte in chunk.invalid() {
@@ -60,14 +55,6 @@ fn escape(bytes: &[u8]) -> String {
 
 fn push_byte(out: &mut String, byte: u8) {
     let _ = write!(out, "\\x{byte:02x}");
-}
-
-/// Unicode's `Bidi_Control` (UAX 9, table 4), and the separators of lines and paragraphs.
-fn changes_direction(character: char) -> bool {
-    matches!(
-        character,
-        '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
-    )
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
-//! The line editor as the main flow sees it: it asks for a line and gets it, or why there is none. It can end
-//! the editor at any moment, and finds the terminal as it was before.
+//! The line editor as the main flow sees it: it asks for a line, and gets it or the reason why there is none. It
+//! can end the editor at any moment, which restores the terminal.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
@@ -15,13 +16,11 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc as async_mpsc;
 use tokio::time::timeout;
 
-use super::history;
 use super::screen::{END_BRACKETED_PASTE, Screen};
-pub(super) use super::session::Input;
+pub(super) use super::session::Action;
 use super::session::Session;
 
-/// How long the editor may take to leave when it is interrupted. It does not notice while it searches the
-/// history.
+/// How long the editor may take to end when it is interrupted. It does not notice while it searches the history.
 const LEAVE_LIMIT: Duration = Duration::from_millis(100);
 
 /// The line editor.
@@ -29,8 +28,8 @@ const LEAVE_LIMIT: Duration = Duration::from_millis(100);
 pub(super) struct Editor {
     screen: Arc<Screen>,
     requests: mpsc::Sender<()>,
-    inputs: async_mpsc::UnboundedReceiver<Input>,
-    /// Wakes the editor; on a terminal that cannot be edited on, there is nothing to wake.
+    actions: async_mpsc::UnboundedReceiver<Action>,
+    /// Wakes the editor; a terminal without editing needs no wake.
     waker: Option<mpsc::Sender<()>>,
     is_editing: bool,
     attributes: Termios,
@@ -40,18 +39,15 @@ pub(super) struct Editor {
 
 impl Editor {
     /// Starts the editor's thread.
-    ///
-    /// # Errors
-    /// Where standard input is no terminal after all, or signals cannot be handled.
-    pub(super) fn start(prompt: &str, keep_history: bool, screen: &Arc<Screen>) -> Result<Self> {
+    pub(super) fn start(prompt: &str, history: Option<PathBuf>, screen: &Arc<Screen>) -> Result<Self> {
         let attributes = tcgetattr(io::stdin()).context("could not read the terminal's attributes")?;
         let interrupts = signal(SignalKind::interrupt()).context("could not listen for signals")?;
         let (requests, requested) = mpsc::channel();
-        let (sender, inputs) = async_mpsc::unbounded_channel();
+        let (sender, actions) = async_mpsc::unbounded_channel();
         let (waker_sender, waker) = mpsc::channel();
         let session = Session {
             prompt: prompt.to_owned(),
-            history: if keep_history { history::path() } else { None },
+            history,
             screen: Arc::clone(screen),
             attributes: attributes.clone(),
         };
@@ -59,7 +55,7 @@ impl Editor {
         Ok(Self {
             screen: Arc::clone(screen),
             requests,
-            inputs,
+            actions,
             waker: waker.recv().unwrap_or_default(),
             is_editing: false,
             attributes,
@@ -68,9 +64,6 @@ impl Editor {
     }
 
     /// Shows the prompt and lets the user type.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
     pub(super) fn prompt(&mut self) -> io::Result<()> {
         if self.waker.is_some() {
             self.screen.give_to_editor()?;
@@ -78,7 +71,7 @@ impl Editor {
             self.screen.end_line()?;
         }
         self.is_editing = true;
-        // Where the thread is gone, `next` says so.
+        // If the thread has exited, `next` says so.
         let _ = self.requests.send(());
         Ok(())
     }
@@ -88,43 +81,36 @@ impl Editor {
         self.is_editing
     }
 
-    /// Waits for what the user does: at the prompt, or Ctrl-C without one. Cancelled at any point, it loses
-    /// nothing.
-    pub(super) async fn next(&mut self) -> Input {
+    /// Waits for what the user does: at the prompt, or Ctrl-C without one. Cancel-safe.
+    pub(super) async fn next(&mut self) -> Action {
         tokio::select! {
-            input = self.inputs.recv(), if self.is_editing => {
+            action = self.actions.recv(), if self.is_editing => {
                 self.is_editing = false;
-                input.unwrap_or(Input::Failed(ReadlineError::Eof))
+                action.unwrap_or(Action::Failed(ReadlineError::Eof))
             }
-            // The editor catches it itself once it has the terminal in raw mode.
-            _ = self.interrupts.recv() => Input::Interrupt,
+            // Once the terminal is in raw mode, the editor reads Ctrl-C itself.
+            _ = self.interrupts.recv() => Action::Interrupt,
         }
     }
 
-    /// Shows text: above the line being typed, where there is one, and then it must consist of whole lines.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
+    /// Shows text: above the line being typed if there is one, and then it must consist of complete lines.
     pub(super) fn show(&self, text: &str) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         if let (true, Some(waker)) = (self.screen.show(text)?, &self.waker) {
-            // Where the waker is gone, so is the editor, and its last act was to show the text.
+            // If the waker has exited, so has the editor, and its last act was to show the text.
             let _ = waker.send(());
         }
         Ok(())
     }
 
-    /// Ends an unfinished line of text.
-    ///
-    /// # Errors
-    /// Those of writing to the terminal.
+    /// Ends an unterminated line of text.
     pub(super) fn end_line(&self) -> io::Result<()> {
         self.screen.end_line()
     }
 
-    /// Takes the terminal back from a line that is being typed, and leaves it as it was at the start.
+    /// Takes the terminal back from a line that is being typed, and restores it.
     pub(super) async fn stop(&mut self) {
         if !self.is_editing {
             return;
@@ -134,11 +120,11 @@ impl Editor {
             let _ = self.screen.show("\n");
             return;
         }
-        // Before the prompt is there, the terminal may not be in raw mode yet, and would be after us.
+        // Before the prompt is painted, the terminal may not be in raw mode yet, and would be set to it later.
         let _ = timeout(LEAVE_LIMIT, self.screen.painted()).await;
         let _ = kill_process(getpid(), rustix::process::Signal::INT);
-        if timeout(LEAVE_LIMIT, self.inputs.recv()).await.is_err() {
-            // Not even `tcsetattr` can fail in a way that anything could be done about.
+        if timeout(LEAVE_LIMIT, self.actions.recv()).await.is_err() {
+            // Nothing can be done about a `tcsetattr` that fails.
             let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.attributes);
             let _ = self.screen.take_from_editor();
             let _ = self.screen.show(&format!("{END_BRACKETED_PASTE}\n"));

@@ -1,13 +1,14 @@
 //! Standard input as a source of bytes and standard output as a sink, so that the main flow never blocks on
 //! them.
 //!
-//! What is there at once is read, and a few bytes that fit at once are written, on the spot: a short run
-//! needs no thread. (It relies on nobody else reading the same pipe at the same time.) For all else each
-//! stream has a thread that blocks. Buffers go round between it and the main flow, and are neither copied nor
-//! allocated anew. The descriptors are used as they are, without the standard library's buffers around them,
-//! and may be non-blocking: whoever shares them may have made them so. They stay open to the end.
+//! Input that is ready is read directly, and a few bytes that fit are written directly, so a short run needs no
+//! thread. (This relies on nobody else reading the same pipe at the same time.) Otherwise each stream has a
+//! thread that blocks; buffers circulate between it and the main flow, without copies or new allocations. The
+//! descriptors are used without the standard library's buffers, and may be non-blocking: another process that
+//! shares them may have made them so.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::os::fd::BorrowedFd;
@@ -21,13 +22,13 @@ use tokio::io::Interest;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc as async_mpsc;
 
-/// How large the buffers are, and how many of them go round for each stream: while one is read or written,
-/// another is on the network.
+/// The size of the buffers, and how many circulate per stream: while one is read or written, another is on the
+/// network.
 const BUFFER: usize = 256 * 1024;
 const BUFFERS: usize = 2;
 
-/// How much can be written to a pipe that is ready for writing without blocking (`PIPE_BUF`, pipe(7)). The
-/// buffers are no larger before one was filled: a short run saves their mappings, which are a part of its time.
+/// How much a pipe that is ready for writing takes without blocking (`PIPE_BUF`, pipe(7)). Buffers are this
+/// small until one was filled: mapping larger ones is a noticeable part of a short run.
 const SMALL: usize = 4096;
 
 /// Standard input.
@@ -44,21 +45,17 @@ struct SourceThread {
 }
 
 impl Source {
-    /// Standard input.
     pub(super) fn stdin() -> Self {
         Self { input: rustix::stdio::stdin(), thread: None }
     }
 
-    /// The next bytes; none at all at the end of the input. Cancelled at any point, it loses nothing.
-    ///
-    /// # Errors
-    /// Those of read(2).
+    /// The next bytes; none at the end of the input. Cancel-safe.
     pub(super) async fn next(&mut self) -> io::Result<Vec<u8>> {
         if self.thread.is_none() && is_ready(self.input, PollFlags::IN) {
             let mut chunk = Vec::new();
             read_some(self.input, &mut chunk, SMALL)?;
             if chunk.len() >= SMALL {
-                // There will be more, and it can be read while this is sent.
+                // There is likely more, which can be read while this is sent.
                 self.thread = Some(SourceThread::start(self.input));
             }
             return Ok(chunk);
@@ -67,10 +64,10 @@ impl Source {
         thread.chunks.recv().await.unwrap_or_else(|| Ok(Vec::new()))
     }
 
-    /// Gives the memory of a chunk back, to be filled again.
+    /// Returns a chunk's buffer for reuse.
     pub(super) fn recycle(&self, buffer: Vec<u8>) {
         if let Some(thread) = &self.thread {
-            // The thread is gone where the input has ended.
+            // The thread has exited if the input has ended.
             let _ = thread.spare.send(buffer);
         }
     }
@@ -108,16 +105,17 @@ fn read_some(input: BorrowedFd<'_>, buffer: &mut Vec<u8>, most: usize) -> io::Re
 #[derive(Debug)]
 pub(super) struct Sink {
     output: BorrowedFd<'static>,
-    /// Notices that the reader of a pipe is gone; files have none. Nothing is written through it, so that
-    /// the descriptor may be a blocking one.
+    /// Notices that the reader of a pipe is gone; files have none. Nothing is written through it, so the
+    /// descriptor may be blocking.
     reader: Option<pipe::Sender>,
     thread: Option<SinkThread>,
     spare: Vec<Vec<u8>>,
-    /// How large a buffer is when it is taken.
+    /// The capacity of the next buffer.
     room: usize,
-    /// What was written on the spot, and how that went.
-    written_at_once: VecDeque<io::Result<Vec<u8>>>,
+    /// What was written directly, and the results.
+    written_directly: VecDeque<io::Result<Vec<u8>>>,
     being_written: usize,
+    is_closed: bool,
 }
 
 #[derive(Debug)]
@@ -127,10 +125,7 @@ struct SinkThread {
 }
 
 impl Sink {
-    /// Opens standard output.
-    ///
-    /// # Errors
-    /// Where the descriptor cannot be duplicated.
+    /// Returns an error if the descriptor cannot be duplicated.
     pub(super) fn stdout() -> io::Result<Self> {
         let output = rustix::stdio::stdout();
         Ok(Self {
@@ -139,8 +134,9 @@ impl Sink {
             thread: None,
             spare: vec![Vec::new(); BUFFERS],
             room: SMALL,
-            written_at_once: VecDeque::new(),
+            written_directly: VecDeque::new(),
             being_written: 0,
+            is_closed: false,
         })
     }
 
@@ -149,7 +145,7 @@ impl Sink {
         !self.spare.is_empty()
     }
 
-    /// An empty buffer with room, where one is free.
+    /// An empty buffer with spare capacity, if one is free.
     pub(super) fn take_buffer(&mut self) -> Option<Vec<u8>> {
         let mut buffer = self.spare.pop()?;
         buffer.clear();
@@ -157,34 +153,32 @@ impl Sink {
         Some(buffer)
     }
 
-    /// Begins to write a buffer.
+    /// Starts writing a buffer.
     pub(super) fn write(&mut self, buffer: Vec<u8>) {
         self.being_written += 1;
         if buffer.len() == buffer.capacity() {
             self.room = BUFFER;
         }
-        if self.thread.is_none() && self.fits_at_once(&buffer) {
+        if self.thread.is_none() && self.fits_directly(&buffer) {
             let result = write_all(self.output, &buffer).map(|()| buffer);
-            self.written_at_once.push_back(result);
+            self.written_directly.push_back(result);
             return;
         }
         let thread = self.thread.get_or_insert_with(|| SinkThread::start(self.output));
-        // A thread that is gone has left its error behind.
+        // A thread that has exited has left its error behind.
         let _ = thread.full.send(buffer);
     }
 
-    /// Whether writing cannot block. A terminal's readiness does not say for how much.
-    fn fits_at_once(&self, buffer: &[u8]) -> bool {
+    /// Whether writing cannot block. A terminal that is ready may still block.
+    fn fits_directly(&self, buffer: &[u8]) -> bool {
         buffer.len() <= SMALL && is_ready(self.output, PollFlags::OUT) && !self.output.is_terminal()
     }
 
-    /// Waits until a buffer has been written, for ever where none is being written. Cancelled at any point,
-    /// it loses nothing.
+    /// Waits until a buffer has been written; forever if none is being written. Cancel-safe.
     ///
-    /// # Errors
-    /// Those of write(2); a pipe whose reader is gone is one also while nothing is written.
+    /// A pipe whose reader is gone is an error even while nothing is written.
     pub(super) async fn written(&mut self) -> io::Result<()> {
-        let result = if let Some(result) = self.written_at_once.pop_front() {
+        let result = if let Some(result) = self.written_directly.pop_front() {
             result
         } else {
             tokio::select! {
@@ -198,15 +192,27 @@ impl Sink {
         Ok(())
     }
 
-    /// Waits until all is written.
-    ///
-    /// # Errors
-    /// Those of write(2).
+    /// Waits until everything is written. Cancel-safe.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         while self.being_written > 0 {
             self.written().await?;
         }
         Ok(())
+    }
+
+    /// Closes standard output, to which everything is written: its reader sees the end, although the process
+    /// goes on. The null device takes its place, so that the descriptor is not reused.
+    pub(super) fn close(&mut self) {
+        self.is_closed = true;
+        self.reader = None;
+        // If this fails, the reader sees the end when the process exits.
+        if let Ok(null) = File::options().write(true).open("/dev/null") {
+            let _ = rustix::stdio::dup2_stdout(null);
+        }
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed
     }
 }
 
@@ -255,7 +261,7 @@ fn write_all(output: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a system call until it is neither interrupted nor would block.
+/// Repeats a system call while it is interrupted or would block.
 fn retry<T>(
     descriptor: BorrowedFd<'_>,
     readiness: PollFlags,
@@ -265,7 +271,7 @@ fn retry<T>(
         match call() {
             Err(Errno::INTR) => {}
             Err(Errno::AGAIN) => {
-                // Interrupted or not, the call is tried again.
+                // Interrupted or not, the call is repeated.
                 let _ = poll(&mut [PollFd::new(&descriptor, readiness)], None);
             }
             result => return Ok(result?),

@@ -1,0 +1,48 @@
+//! `capchat check`: plays transcripts against a server, several at a time, and compares, or updates the files.
+
+mod find;
+mod report;
+mod run;
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::transport::Dialer;
+pub(crate) use report::ReportFormat;
+
+/// Check settings.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) dialer: Dialer,
+    /// Files, and directories of `*.chat` files.
+    pub(crate) paths: Vec<PathBuf>,
+    /// Whether files are rewritten to what the server says.
+    pub(crate) updates: bool,
+    /// How many transcripts are played at a time.
+    pub(crate) jobs: NonZeroUsize,
+    pub(crate) format: ReportFormat,
+    /// Whether a text report is colored.
+    pub(crate) color: bool,
+    /// Whether standard error shows progress.
+    pub(crate) progress: bool,
+    /// Shortens the transcripts' own time limit; `None` keeps it.
+    pub(crate) timeout: Option<Duration>,
+    /// Limits the whole run; `None` means no limit.
+    pub(crate) max_time: Option<Duration>,
+}
+
+/// Plays every transcript on a connection of its own, and reports to standard output.
+///
+/// Returns a usage failure, before any connection is made, if a file is not a valid transcript; otherwise the
+/// failure that [`report::PRECEDENCE`] puts first.
+pub(crate) fn run(settings: &Settings) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.context("could not start the check")?;
+    let result = runtime.block_on(run::run(settings));
+    // A name resolution that hangs is not waited for.
+    runtime.shutdown_background();
+    result
+}

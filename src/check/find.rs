@@ -1,0 +1,83 @@
+//! Finds transcripts: the files named, and those in the directories named.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+
+use crate::messages::{self, reason};
+use crate::playing::open;
+use crate::status::Failure;
+use crate::transcript::{Playable, Side};
+use crate::transport::{Address, Family};
+
+/// The extension of transcripts in directories.
+const EXTENSION: &str = "chat";
+
+/// Reads all transcripts of `paths`. Reports each that is invalid; the last one is the error.
+pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Playable>> {
+    let mut transcripts = Vec::new();
+    let mut last_error = None;
+    for path in find_all(paths)? {
+        match open(&path, Side::Client) {
+            Ok(transcript) => transcripts.push(transcript),
+            Err(error) => {
+                if let Some(error) = last_error.replace(error) {
+                    messages::report(messages::with_causes(&error));
+                }
+            }
+        }
+    }
+    last_error.map_or(Ok(transcripts), Err)
+}
+
+fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for path in paths {
+        match fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => {
+                let before = files.len();
+                find_below(path, &mut files).map_err(|error| not_read(path, &error))?;
+                if files.len() == before {
+                    let message = format_args!("no *.{EXTENSION} files in '{}'", path.display());
+                    return Err(Failure::usage(message));
+                }
+            }
+            Ok(_) => files.push(path.clone()),
+            Err(error) if is_address(path, &error) => {
+                let message = format_args!("no file '{0}' (for an address, use -a {0})", path.display());
+                return Err(Failure::usage(message));
+            }
+            Err(error) => return Err(not_read(path, &error)),
+        }
+    }
+    Ok(files)
+}
+
+fn find_below(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
+    let mut entries = fs::read_dir(directory)?.collect::<io::Result<Vec<_>>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let path = entry.path();
+        // Links to files are followed, but not links to directories, which may form a loop.
+        if entry.file_type()?.is_dir() {
+            find_below(&path, files)?;
+        } else if path.extension().is_some_and(|extension| extension == EXTENSION) && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn not_read(path: &Path, error: &io::Error) -> anyhow::Error {
+    Failure::usage(format_args!("cannot read {}: {}", path.display(), reason(error)))
+}
+
+/// Whether a path that does not exist was likely meant as the server's address.
+fn is_address(path: &Path, error: &io::Error) -> bool {
+    let word = path.to_string_lossy();
+    error.kind() == io::ErrorKind::NotFound
+        && (word.contains(':') || word.bytes().all(|byte| byte.is_ascii_digit()))
+        && Address::from_text(&word, &Address::built_in(Family::Any), Family::Any).is_ok()
+}

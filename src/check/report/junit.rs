@@ -1,0 +1,46 @@
+//! JUnit XML, as CI systems read it.
+
+use std::fmt::Write as _;
+
+use super::{Case, Format, Totals};
+
+/// Nothing is written before the end: the numbers come first.
+#[derive(Default)]
+pub(super) struct Junit {
+    cases: String,
+}
+
+impl Format for Junit {
+    fn case(&mut self, case: &Case<'_>) -> String {
+        let time = case.time.as_secs_f64();
+        let path = escape(case.path);
+        let test_case = format!("  <testcase classname=\"capchat\" name=\"{path}\" time=\"{time:.3}\"");
+        if !case.outcome.is_failure() {
+            let _ = writeln!(self.cases, "{test_case}/>");
+            return String::new();
+        }
+        let headline = escape(case.headline);
+        let _ = write!(self.cases, "{test_case}>\n    <failure message=\"{headline}\">");
+        for line in case.outcome.diff() {
+            let _ = writeln!(self.cases, "{}", escape(&line.to_string()));
+        }
+        self.cases += "</failure>\n  </testcase>\n";
+        String::new()
+    }
+
+    fn end(&mut self, totals: &Totals) -> String {
+        let Totals { reported, failed, time, .. } = totals;
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
+             <testsuite name=\"capchat\" tests=\"{reported}\" failures=\"{failed}\" errors=\"0\" time=\"{:.3}\">\n\
+             {}</testsuite>\n",
+            time.as_secs_f64(),
+            self.cases
+        )
+    }
+}
+
+/// The text is safe to print, so it has none of the characters that XML does not allow.
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

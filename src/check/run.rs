@@ -1,0 +1,130 @@
+//! Plays transcripts, some at a time, and reports the results in order.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+
+use super::Settings;
+use super::find::open_all;
+use super::report::{Outcome, Report};
+use crate::deadline::TimeLimit;
+use crate::messages::reason;
+use crate::playing::{Performance, replace_file};
+use crate::transcript::{Diff, Divergence, Follow, Learn, Playable, Turn, rewrite};
+use crate::transport::{Dialer, Stream};
+
+pub(super) async fn run(settings: &Settings) -> Result<()> {
+    let limit = TimeLimit::from_now(settings.max_time);
+    let transcripts = open_all(&settings.paths)?;
+    let paths: Vec<PathBuf> = transcripts.iter().map(|playable| playable.transcript().path.clone()).collect();
+    let mut report = Report::new(settings, paths.len());
+    report.begin()?;
+    let mut waiting = transcripts.into_iter().enumerate();
+    let mut running = JoinSet::new();
+    // Results that wait for those of earlier files.
+    let mut finished = BTreeMap::new();
+    let mut reported = 0;
+    while reported < paths.len() {
+        while running.len() < settings.jobs.get()
+            && let Some((index, playable)) = waiting.next()
+        {
+            let job = Job::new(playable, settings);
+            running.spawn(async move {
+                let start = Instant::now();
+                (index, job.run().await, start.elapsed())
+            });
+        }
+        match limit.apply(running.join_next()).await {
+            Ok(Some(ended)) => {
+                let (index, outcome, time) = ended.context("could not play a transcript")?;
+                finished.insert(index, (outcome, time));
+            }
+            Ok(None) => break,
+            Err(error) => {
+                for index in reported..paths.len() {
+                    finished.entry(index).or_insert((Outcome::NotDone(error.to_string()), Duration::ZERO));
+                }
+            }
+        }
+        while let Some((outcome, time)) = finished.remove(&reported) {
+            report.add(&paths[reported], &outcome, time)?;
+            reported += 1;
+        }
+        report.show_progress(reported + finished.len());
+    }
+    report.end()?;
+    report.status(&settings.dialer.address)
+}
+
+/// One transcript to play.
+struct Job {
+    playable: Playable,
+    dialer: Dialer,
+    updates: bool,
+    /// Whether the user's time limit replaced the transcript's.
+    is_users_limit: bool,
+}
+
+impl Job {
+    fn new(playable: Playable, settings: &Settings) -> Self {
+        let is_shorter = |timeout: &Duration| *timeout < playable.transcript().timeout;
+        let timeout = settings.timeout.filter(is_shorter);
+        Self {
+            playable: match timeout {
+                Some(timeout) => playable.with_timeout(timeout),
+                None => playable,
+            },
+            dialer: settings.dialer.clone(),
+            updates: settings.updates,
+            is_users_limit: timeout.is_some(),
+        }
+    }
+
+    async fn run(self) -> Outcome {
+        match self.dialer.dial().await {
+            Err(error) => Outcome::NotConnected(error.to_string()),
+            Ok(stream) if self.updates => self.update(stream).await,
+            Ok(stream) => self.check(stream).await,
+        }
+    }
+
+    async fn check(self, stream: Stream) -> Outcome {
+        let player = Follow::new(self.playable.clone());
+        match Performance::new(player, stream).run().await {
+            Ok(()) => Outcome::Passed,
+            Err(divergence) => self.diverged(&divergence),
+        }
+    }
+
+    async fn update(self, stream: Stream) -> Outcome {
+        let player = Learn::new(self.playable.clone());
+        match Performance::new(player, stream).run().await {
+            Ok(turns) => self.rewrite(&turns),
+            Err(divergence) => self.diverged(&divergence),
+        }
+    }
+
+    fn diverged(&self, divergence: &Divergence) -> Outcome {
+        let diff = Diff::new(&self.playable, divergence, &self.dialer.address.to_string());
+        if self.is_users_limit && divergence.limit().is_some() {
+            Outcome::TimedOut(diff)
+        } else {
+            Outcome::Diverged(diff)
+        }
+    }
+
+    fn rewrite(&self, turns: &[Turn]) -> Outcome {
+        let transcript = self.playable.transcript();
+        match rewrite(transcript, turns) {
+            Ok(None) => Outcome::Passed,
+            Ok(Some(text)) => match replace_file(&transcript.path, &text) {
+                Ok(()) => Outcome::Updated,
+                Err(error) => Outcome::NotWritten(format!("could not write: {}", reason(&error))),
+            },
+            Err(conflict) => Outcome::Conflict(conflict),
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What the server does with its clients: the kind of service is decided here, once. Each client gets a task of its
+//! own, in which it is admitted and served.
+
+mod capitals;
+mod mock;
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use tokio::sync::watch;
+
+use super::Settings;
+use super::client::{Admission, Client};
+use super::log::Log;
+use super::records::Records;
+use capitals::Capitals;
+use mock::Mock;
+
+/// A service. Clones are the same service.
+#[derive(Clone, Debug)]
+pub(super) enum Service {
+    /// Replies in capitals.
+    Capitals(Arc<Capitals>),
+    /// Plays a transcript.
+    Mock(Arc<Mock>),
+}
+
+impl Service {
+    /// Opens the service that the settings ask for: nothing of it can fail later.
+    pub(super) fn open(settings: &Settings, log: &Log, stopping: &watch::Receiver<bool>) -> Result<Self> {
+        let admission = || -> Result<Admission> {
+            let records = settings.record.as_deref().map(Records::open).transpose()?;
+            Ok(Admission { records, log: log.clone() })
+        };
+        Ok(match &settings.play {
+            Some(path) => {
+                let transcript = mock::open(path, &settings.address)?;
+                Self::Mock(Arc::new(Mock::new(transcript, admission()?, stopping.clone())))
+            }
+            None => Self::Capitals(Arc::new(Capitals {
+                message_gap: settings.message_gap,
+                idle_timeout: settings.idle_timeout,
+                stopping: stopping.clone(),
+                admission: admission()?,
+            })),
+        })
+    }
+
+    /// Serves a client.
+    pub(super) fn spawn(&self, client: Client) {
+        match self {
+            Self::Capitals(capitals) => Capitals::spawn(capitals, client),
+            Self::Mock(mock) => Mock::spawn(mock, client),
+        }
+    }
+
+    /// How it went with `served` clients. Returns an error if any did not do what it should have.
+    pub(super) fn result(&self, served: usize) -> Result<()> {
+        match self {
+            Self::Capitals(_) => Ok(()),
+            Self::Mock(mock) => mock.result(served),
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! From the command line to settings. Nothing else reads the environment, or asks whether a stream is a terminal.
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
+use crate::connect::{Eol, Mode, PromptSettings};
+use crate::serve::LogLevel;
+use crate::status::Failure;
+use crate::transport::{Address, Dialer, Family};
+use crate::{check, connect, serve};
+
+pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
+    let family = family(args.family);
+    Ok(serve::Settings {
+        address: address(&args.address, family)?,
+        family,
+        message_gap: args.message_gap.0,
+        max_clients: args.max_clients,
+        idle_timeout: args.idle_timeout,
+        play: args.play,
+        connections: args.connections,
+        record: args.record,
+        log_level: match (args.quiet, args.verbose) {
+            (true, _) => LogLevel::Quiet,
+            (_, true) => LogLevel::Verbose,
+            _ => LogLevel::Normal,
+        },
+        log_format: args.log_format,
+    })
+}
+
+pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
+    let address = address(&args.address, family(args.family))?;
+    let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let mode = if is_interactive {
+        let history = if args.no_history { None } else { history() };
+        Mode::Prompt(PromptSettings { text: args.prompt, history, lockstep: args.lockstep })
+    } else if args.lockstep {
+        Mode::Lockstep
+    } else {
+        Mode::Pipe { until_eof: args.until_eof }
+    };
+    Ok(connect::Settings {
+        dialer: dialer(address, args.family, args.dial, args.verbose)?,
+        mode,
+        eol: if args.crlf { Some(Eol::Crlf) } else { args.eol },
+        timeout: args.timeout,
+        max_time: args.max_time,
+        record: args.record,
+        verbose: args.verbose,
+    })
+}
+
+pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
+    let family = family(args.family);
+    let address = match &args.address {
+        Some(text) => Address::from_text(text, &default_address(family)?, family).map_err(Failure::usage)?,
+        None => default_address(family)?,
+    };
+    Ok(check::Settings {
+        dialer: dialer(address, args.family, args.dial, args.verbose)?,
+        paths: args.files,
+        updates: args.update,
+        jobs: args.jobs,
+        format: args.report,
+        color: match args.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            // See <https://no-color.org>.
+            ColorChoice::Auto => {
+                io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        },
+        progress: io::stderr().is_terminal(),
+        timeout: args.timeout,
+        max_time: args.max_time,
+    })
+}
+
+fn dialer(address: Address, args: FamilyArgs, dial: DialArgs, verbose: bool) -> Result<Dialer> {
+    if matches!(address, Address::Tcp { port: 0, .. }) {
+        return Err(Failure::usage("cannot connect to port 0"));
+    }
+    let DialArgs { connect_timeout: timeout, retry } = dial;
+    Ok(Dialer { address, family: family(args), timeout, retry, verbose })
+}
+
+fn family(args: FamilyArgs) -> Family {
+    match (args.ipv4, args.ipv6) {
+        (true, _) => Family::V4,
+        (_, true) => Family::V6,
+        _ => Family::Any,
+    }
+}
+
+fn address(args: &AddressArgs, family: Family) -> Result<Address> {
+    let default = default_address(family)?;
+    Address::from_words(args.host.as_deref(), args.port.as_deref(), &default, family).map_err(Failure::usage)
+}
+
+/// `CAPCHAT_ADDRESS`, if it is set and not empty.
+fn default_address(family: Family) -> Result<Address> {
+    let built_in = Address::built_in(family);
+    match env::var("CAPCHAT_ADDRESS") {
+        Ok(text) if !text.is_empty() => {
+            Address::from_text(&text, &built_in, family).map_err(Failure::usage).context("CAPCHAT_ADDRESS")
+        }
+        Err(env::VarError::NotUnicode(_)) => Err(Failure::usage("CAPCHAT_ADDRESS is not UTF-8")),
+        Ok(_) | Err(env::VarError::NotPresent) => Ok(built_in),
+    }
+}
+
+/// The history's file, as in the XDG Base Directory Specification: `$XDG_STATE_HOME/capchat/history`, or, if that
+/// variable is not set or not absolute, `~/.local/state/capchat/history`. `None` without a home directory.
+fn history() -> Option<PathBuf> {
+    let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| Some(env::home_dir()?.join(".local/state")))?;
+    Some(state.join("capchat/history"))
+}
