@@ -1,22 +1,20 @@
-//! The kernel alone, in bytes a second, beside a copy of the same bytes: `cargo bench --bench kernel`.
+//! The kernel alone, in bytes per second, next to a copy of the same bytes: `cargo bench --bench kernel`.
 
 use capchat::capitals::append_capitals;
 use capchat::message::{Buffer, Messages};
 use divan::counter::BytesCount;
 use divan::{Bencher, black_box};
 
-use text::Text;
+use texts::Text;
 
-#[expect(dead_code, reason = "the load has more texts")]
-#[path = "load/text.rs"]
-mod text;
+mod texts;
 
-/// What is measured: the scripts that people write in, and what is no text at all.
+/// The names of [`Text::all`].
 const TEXTS: [&str; 5] = ["ascii", "latin", "greek", "cyrillic", "random"];
 
-/// As much of a text as the server reads at once.
+/// As much of a text as the server reads at a time.
 fn block(name: &str) -> Vec<u8> {
-    Text::all().into_iter().find(|text| text.name == name).expect("a text that there is").bytes
+    Text::all().into_iter().find(|text| text.name == name).expect("the name of a text").bytes
 }
 
 #[divan::bench(args = TEXTS)]

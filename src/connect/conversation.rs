@@ -84,6 +84,11 @@ impl Conversation {
         self.link.has_unsent()
     }
 
+    /// Whether this side has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.link.has_ended()
+    }
+
     /// Queues `bytes`; the next calls of [`next`](Self::next) send them. Only the caller's regard for
     /// [`Self::wants_input`] bounds the queue.
     pub(super) fn send(&mut self, bytes: Vec<u8>) {

@@ -111,6 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.sending == Sending::Open
     }
 
+    /// Whether this side has ended.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.sending == Sending::Ended
+    }
+
     /// Whether the peer takes no more.
     pub(crate) fn is_refused(&self) -> bool {
         self.sending == Sending::Refused

@@ -80,8 +80,7 @@ impl Upload {
         until_eof: bool,
     ) -> Result<()> {
         let mut quiet_since = Instant::now();
-        let mut has_ended = false;
-        while !(has_ended && output.is_closed()) {
+        while !(conversation.has_ended() && output.is_closed()) {
             let wants_input = conversation.wants_input();
             // While bytes are unsent, it is the server that is slow.
             let may_give_up = wants_input && output.is_closed() && !until_eof;
@@ -96,9 +95,8 @@ impl Upload {
                         quiet_since = Instant::now();
                         self.recycle(conversation);
                     }
-                    Progress::Ended => has_ended = true,
                     Progress::Refused => return self.give_up(output, conversation).await,
-                    Progress::Received | Progress::ServerEnded => {}
+                    Progress::Received | Progress::Ended | Progress::ServerEnded => {}
                 },
                 reader = output.close(), if !output.is_closed() => {
                     if reader? == Reader::Gone {

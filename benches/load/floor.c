@@ -1,6 +1,6 @@
 /*
- * The floor that capchat's server is measured against: an epoll loop that sends back what it receives, and
- * does nothing else. Prints "listening on 127.0.0.1:PORT".
+ * The floor that capchat's server is measured against: an epoll loop that echoes what it receives, and does nothing
+ * else. Prints "listening on 127.0.0.1:PORT".
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -14,12 +14,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* BUFFER and BACKLOG are capchat's own (src/serve/scratch.rs, src/transport/listen.rs). */
+/* BUFFER and BACKLOG have the same values as in capchat. */
 enum { BUFFER = 512 * 1024, BACKLOG = 4096, EVENTS = 1024 };
 
 struct client {
     int socket;
-    size_t start, length; /* what is not sent yet; nothing is read before it is gone */
+    size_t start, length; /* of the unsent bytes; nothing is read before they are sent */
     char *unsent;
 };
 
@@ -38,7 +38,7 @@ static void leave(struct client *client)
     free(client);
 }
 
-/* Sends what is left; returns -1 where the client is gone, 0 where it takes no more, and otherwise 1. */
+/* Sends the unsent bytes. Returns -1 if the client is gone, 0 if it takes no more, and otherwise 1. */
 static int send_unsent(struct client *client)
 {
     while (client->length > 0) {
@@ -53,7 +53,7 @@ static int send_unsent(struct client *client)
     return 1;
 }
 
-/* Where the client has ended its side, no edge will tell: then reads on to the end. Returns as send_unsent does. */
+/* Reads up to EOF if the client has closed its sending side: no edge will follow. Returns as send_unsent does. */
 static int echo(struct client *client, int ended)
 {
     for (;;) {
@@ -74,7 +74,7 @@ static int echo(struct client *client, int ended)
             client->unsent = malloc(client->length);
             memcpy(client->unsent, buffer + at_once, client->length);
         } else if (length < BUFFER && !ended) {
-            return 0; /* the socket is empty, or an edge will tell */
+            return 0; /* the socket is empty, or an edge will follow */
         }
     }
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::{env, fs, io, process};
 
+use crate::answer::Answer;
 use crate::servers::{Kind, PORT};
-use crate::text::Answer;
 
-/// A server on asyncio, and on uvloop where that is installed.
+/// A server on asyncio, or on uvloop.
 const ASYNCIO: &str = r"
 import asyncio, sys
 if sys.argv[1] == 'uvloop':
@@ -23,7 +23,7 @@ async def main():
 asyncio.run(main())
 ";
 
-/// A server as it is written first: one client at a time, a recv is a message.
+/// A first attempt at a server: one client at a time, and each recv is a message.
 const PLAIN: &str = r"
 import socket
 server = socket.create_server(('127.0.0.1', 0), backlog=4096)
@@ -35,7 +35,7 @@ while True:
             client.sendall(data.upper())
 ";
 
-/// A server in Go: a goroutine a client, with bufio.
+/// A server in Go: a goroutine per client, with bufio.
 const GO: &str = r#"
 package main
 import ("bufio"; "bytes"; "fmt"; "net")
@@ -71,16 +71,16 @@ int main(void) {
 }
 ";
 
-/// An echo by nc, as it is usually put together: what it writes goes back to it through a fifo.
+/// The usual echo server with nc: its output goes back to its input through a FIFO.
 const NC: &str = r#"
 mkfifo "$0" 2>&-
 cat "$0" | nc -lk 127.0.0.1 "$1" > "$0"
 "#;
 
-/// How many clients a peer is given that starts a process for each.
+/// How many clients a peer gets that starts a process for each.
 const PROCESSES: usize = 200;
 
-/// What is built for a benchmark, in a folder that goes with it.
+/// Programs built for the benchmark, in a directory that is removed with this.
 pub(crate) struct Workshop {
     folder: PathBuf,
 }
@@ -93,7 +93,7 @@ impl Workshop {
     }
 
     pub(crate) fn floor(&self) -> io::Result<Kind> {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/floor.c");
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("floor.c");
         let floor = self.compile("floor", &source)?;
         Ok(Kind::new("floor", Answer::Echo, usize::MAX, &[&floor]))
     }
@@ -116,7 +116,7 @@ impl Workshop {
         }
         if is_installed("socat") {
             let listen = format!("TCP-LISTEN:{PORT},bind=127.0.0.1,fork,reuseaddr,backlog=4096");
-            // Its buffer must be smaller than a pipe: it locks up otherwise.
+            // With a buffer larger than a pipe it locks up.
             let command = ["socat", &listen, "PIPE"];
             peers.push(Kind::new("socat", Answer::Echo, PROCESSES, &command));
         }

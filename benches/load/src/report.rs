@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::results::{Row, Spread, Table};
 
-/// The subject whose ratios are shown with their ends.
+/// The subject whose ratios are shown with their extremes.
 const IN_DETAIL: &str = "capchat";
 
 /// Tables for people: medians, and in parentheses ratios to the first column.
@@ -61,7 +61,7 @@ fn line(table: &Table, row: &Row) -> Vec<String> {
     line
 }
 
-/// Three digits or more.
+/// At least three digits.
 fn number(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),

@@ -1,17 +1,17 @@
-//! The results as a picture: a bar for each ratio to the first subject of a table, where more is better.
+//! The results as a picture: a bar for each ratio to the first subject of a table, if more is better.
 
 use std::fmt::Write;
 
 use crate::results::{Row, Table};
 
-/// Where the bars begin, to the right of their labels, and how long the longest is.
+/// Where the bars start, to the right of their labels, and the length of the longest.
 const START: f64 = 190.0;
 const LENGTH: f64 = 520.0;
 const BAR: usize = 10;
 const WIDTH: usize = 760;
 
-/// Colours that can be told apart, for the subjects in their order; the first has no bars.
-const COLOURS: [&str; 10] = [
+/// Distinct colors for the subjects in order. The first has no bars.
+const COLORS: [&str; 10] = [
     "#ffffff", "#d55e00", "#0072b2", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#777777", "#000000",
     "#8c510a",
 ];
@@ -64,8 +64,8 @@ fn chart(table: &Table, body: &mut String, y: &mut usize) {
 fn legend(table: &Table, body: &mut String, y: &mut usize) {
     let mut x = 10;
     for (index, subject) in table.subjects.iter().enumerate().skip(1) {
-        let (colour, text) = (colour(index), x + 14);
-        let _ = writeln!(body, "<rect x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\" fill=\"{colour}\"/>");
+        let (color, text) = (color(index), x + 14);
+        let _ = writeln!(body, "<rect x=\"{x}\" y=\"{y}\" width=\"10\" height=\"10\" fill=\"{color}\"/>");
         let _ = writeln!(body, "<text x=\"{text}\" y=\"{}\">{subject}</text>", *y + 9);
         x = text + 7 * subject.len() + 14;
     }
@@ -74,12 +74,12 @@ fn legend(table: &Table, body: &mut String, y: &mut usize) {
 
 fn bar(row: &Row, subject: usize, at: &impl Fn(f64) -> f64, body: &mut String, y: &mut usize) {
     let Some(ratio) = row.ratio(subject) else { return };
-    let (start, end, colour) = (at(0.0), at(ratio.median), colour(subject));
+    let (start, end, color) = (at(0.0), at(ratio.median), color(subject));
     let (middle, text) = (*y + BAR / 2, *y + BAR - 1);
     let (low, high) = (at(ratio.minimum), at(ratio.maximum));
     let _ = writeln!(
         body,
-        "<rect x=\"{start:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{colour}\"/>",
+        "<rect x=\"{start:.1}\" y=\"{y}\" width=\"{:.1}\" height=\"{}\" fill=\"{color}\"/>",
         end - start,
         BAR - 1
     );
@@ -94,6 +94,6 @@ fn bar(row: &Row, subject: usize, at: &impl Fn(f64) -> f64, body: &mut String, y
     *y += BAR;
 }
 
-fn colour(subject: usize) -> &'static str {
-    COLOURS[subject % COLOURS.len()]
+fn color(subject: usize) -> &'static str {
+    COLORS[subject % COLORS.len()]
 }

@@ -1,4 +1,4 @@
-//! A server as a process: started anew for each run, and ended with all its children.
+//! A server process, started anew for each run, and killed with all its children.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader};
@@ -10,22 +10,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::answer::Answer;
 use crate::processors::Processors;
-use crate::text::Answer;
 
-/// Stands in a command for a free port, where a server cannot choose one and say which.
+/// Stands for a free port in the command of a server that cannot choose and announce one.
 pub(crate) const PORT: &str = "{port}";
 
-/// How a server is started, and what it can do.
+/// How to start a server, and what it can do.
 pub(crate) struct Kind {
     pub(crate) name: &'static str,
     pub(crate) answer: Answer,
-    /// How many clients it can serve at once.
+    /// How many clients it can serve simultaneously.
     pub(crate) clients: usize,
     command: Vec<String>,
 }
 
-/// A server that runs, until it is dropped.
+/// A running server, killed when it is dropped.
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -42,7 +42,7 @@ impl Kind {
         let number = port.map(|port| port.to_string()).unwrap_or_default();
         let child = Command::new(&self.command[0])
             .args(self.command[1..].iter().map(|word| word.replace(PORT, &number)))
-            // A group of its own, so that its children end with it.
+            // A process group, so that its children are killed with it.
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -82,7 +82,7 @@ impl Server {
         Pid::from_raw(self.child.id().cast_signed()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// The server's own memory in bytes.
+    /// The server's resident memory in bytes.
     pub(crate) fn memory(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or_default();

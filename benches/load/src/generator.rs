@@ -1,4 +1,4 @@
-//! The load: one thread around epoll, which verifies every byte that comes back.
+//! The load: one thread with an epoll loop, which verifies every byte that comes back.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,26 +8,26 @@ use rustix::buffer::spare_capacity;
 use rustix::event::Timespec;
 use rustix::event::epoll;
 
-use crate::text::Answer;
+use crate::answer::Answer;
 
 /// How much is sent or received at once.
 const CHUNK: usize = 256 * 1024;
 
-/// How long a mode may stand still before it counts as failed.
+/// How long a mode may stall before it counts as failed.
 const STALL: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 const STALL_DURATION: Duration = Duration::from_secs(2);
 
-/// How long all connections may take to open.
+/// How long opening all connections may take.
 const OPENING: Duration = Duration::from_secs(15);
 
-/// What request and reply came to.
+/// The result of request and reply.
 pub(crate) struct Latencies {
     pub(crate) per_second: f64,
     pub(crate) p50: Duration,
     pub(crate) p99: Duration,
 }
 
-/// Connections under one epoll descriptor.
+/// Connections watched by one epoll descriptor.
 struct Poll {
     epoll: rustix::fd::OwnedFd,
     events: Vec<epoll::Event>,
@@ -43,14 +43,14 @@ impl Poll {
         Ok(epoll::add(&self.epoll, stream, epoll::EventData::new_u64(index as u64), flags)?)
     }
 
-    /// The connections that something happened on. Sleeps until then.
+    /// Sleeps until something happens. Returns the connections concerned.
     fn wait(&mut self) -> io::Result<Vec<usize>> {
         self.look(&STALL)?;
         self.happened()
     }
 
-    /// The same without sleeping: a server would bear the cost of waking the load, at one speed and not at
-    /// another, and which of them it is would depend on the load's speed.
+    /// The same without sleeping. If the load slept, waking it would cost the server, but only if the load is the faster
+    /// of the two.
     fn spin(&mut self) -> io::Result<Vec<usize>> {
         let start = Instant::now();
         while start.elapsed() < STALL_DURATION {
@@ -70,7 +70,7 @@ impl Poll {
 
     fn happened(&self) -> io::Result<Vec<usize>> {
         if self.events.is_empty() {
-            return Err(io::Error::new(ErrorKind::TimedOut, "nothing came back for 2 s"));
+            return Err(io::Error::new(ErrorKind::TimedOut, "no data for 2 s"));
         }
         Ok(self.events.iter().map(|event| usize::try_from(event.data.u64()).unwrap_or(usize::MAX)).collect())
     }
@@ -144,8 +144,8 @@ pub(crate) fn request_reply(
     Ok(Latencies { per_second: latencies.len() as f64 / elapsed, p50: at(50), p99: at(99) })
 }
 
-/// Each connection sends `text` again and again, as fast as the server takes it, until `total` bytes went out
-/// on each and are answered, or `limit` is over. Gives the bytes a second that were answered, of all connections.
+/// Each connection sends `text` again and again, as fast as the server takes it, until `total` bytes are sent and
+/// answered on each, or until `limit` is over. Returns the bytes answered per second, over all connections.
 pub(crate) fn stream(
     address: SocketAddr,
     connections: usize,
@@ -218,7 +218,7 @@ pub(crate) fn stream(
     }
     let elapsed = start.elapsed().as_secs_f64();
     let received: usize = clients.iter().map(|client| client.received).sum();
-    // As bytes of the text: a reply may be longer than its message.
+    // In bytes of the text: a reply may be longer than its message.
     #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
     Ok(received as f64 * text.len() as f64 / expected.len() as f64 / elapsed)
 }
@@ -230,8 +230,8 @@ fn unless_blocked(result: io::Result<usize>) -> io::Result<Option<usize>> {
     }
 }
 
-/// Connects, sends a line, receives the reply, closes; so many times, or until `limit` is over. Gives the rounds
-/// a second.
+/// Connects, sends a line, receives the reply and closes, this many times or until `limit` is over. Returns the rounds
+/// per second.
 pub(crate) fn churn(address: SocketAddr, rounds: u32, answer: Answer, limit: Duration) -> io::Result<f64> {
     let reply = answer.to(b"hello\n");
     let start = Instant::now();
@@ -247,8 +247,8 @@ pub(crate) fn churn(address: SocketAddr, rounds: u32, answer: Answer, limit: Dur
     Ok(f64::from(done) / start.elapsed().as_secs_f64())
 }
 
-/// Opens connections all at once. Gives the time until each of them is open, and the connections, each of
-/// which has been answered once.
+/// Opens all connections simultaneously. Returns the time until all are open, and the connections, after each was
+/// answered once.
 pub(crate) fn open(
     address: SocketAddr,
     connections: usize,

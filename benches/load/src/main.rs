@@ -1,7 +1,8 @@
-//! The whole program under load, beside the floor and the peers: `scripts/bench`.
+//! Measures capchat under load next to an echo server in C, the floor, and its peers. `scripts/bench` runs it.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a table is what this program makes")]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "this program prints tables")]
 
+mod answer;
 mod chart;
 mod clients;
 mod generator;
@@ -11,7 +12,8 @@ mod processors;
 mod report;
 mod results;
 mod servers;
-mod text;
+#[path = "../../texts.rs"]
+mod texts;
 
 use std::error::Error;
 use std::fs;
@@ -26,31 +28,28 @@ use peers::Workshop;
 use processors::Processors;
 use results::Table;
 
-/// Measures capchat beside an echo server in C, the floor, and the peers that are installed.
+/// Measures capchat next to an echo server in C, the floor, and its peers that are installed
 #[derive(Parser)]
-#[command(name = "scripts/bench")]
+#[command(override_usage = "scripts/bench [OPTIONS]")]
 struct Options {
-    /// Measure less of everything, in under two minutes
+    /// Measure less, in under two minutes
     #[arg(long)]
     quick: bool,
-    /// Measure only what has this in its name, such as 'bulk' or 'request and reply, 50'
+    /// Measure only what contains this in its name, such as 'bulk' or 'request and reply, 50'
     #[arg(long, value_name = "SUBSTRING", default_value = "", hide_default_value = true)]
     only: String,
-    /// The capchat that is measured
-    #[arg(long, hide = true, default_value = env!("CARGO_BIN_EXE_capchat"))]
+    /// The capchat to measure
+    #[arg(long, hide = true)]
     program: String,
     /// Leave out other servers and clients
     #[arg(long)]
     no_peers: bool,
-    /// Write everything that was measured to a file
+    /// Write all measurements to a file
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
-    /// Draw the ratios
+    /// Draw a chart of the ratios
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
-    /// What cargo says to every benchmark
-    #[arg(long, hide = true)]
-    bench: bool,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -62,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         fs::write(path, format!("{:#}\n", report::json(&tables)))?;
     }
     if let Some(path) = &options.svg {
-        // How cost grows is no comparison.
+        // The table of how cost grows compares nothing.
         fs::write(path, chart::svg(&tables[..2]))?;
     }
     let mut notes = tables.iter().flat_map(|table| &table.notes);
@@ -102,15 +101,14 @@ fn measure(options: &Options) -> Result<[Table; 3], Box<dyn Error>> {
     Ok([servers, clients, growth])
 }
 
-/// How the kernel paces what is sent. Most do not on loopback; bbr does, and makes single values vary by a
-/// factor of two.
+/// The kernel's congestion control. bbr paces even loopback, which makes single values vary by a factor of two.
 fn congestion_control() -> String {
     let name = fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
     name.map_or("unknown".into(), |name| name.trim().to_owned())
 }
 
-/// How much is measured of the floor and capchat, and of the peers, in under two minutes. Many short rounds
-/// say more than few long ones: what disturbs one is over in the next.
+/// How much to measure of the floor and capchat, and of the peers, in under two minutes. Many short rounds are better
+/// than a few long ones: a disturbance spoils only one.
 fn quick() -> (Scale, Scale) {
     let scale = Scale {
         rounds: 5,
@@ -123,7 +121,7 @@ fn quick() -> (Scale, Scale) {
     (scale, Scale { rounds: 2, limit, bytes: 24 << 20, churn: 300, ..scale })
 }
 
-/// The same for figures to rely on.
+/// The same for reliable figures.
 fn thorough() -> (Scale, Scale) {
     let limit = Duration::from_secs(20);
     let scale = Scale { rounds: 7, time: Duration::from_secs(2), limit, bytes: 1 << 30, churn: 5000 };

@@ -1,4 +1,4 @@
-//! The clients that are measured, each between two pipes and the floor: how fast, and how soon done with a line.
+//! Measures the clients, each between two pipes and the floor: throughput, and the time for one line.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -11,33 +11,33 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use crate::modes::Scale;
 use crate::peers::is_installed;
 use crate::results::{Figure, Table, Unit};
-use crate::text::Text;
+use crate::texts::Text;
 
-/// What every pipe takes without a reader.
+/// What any pipe holds without a reader.
 const PIPE: usize = 4096;
 
 /// How much is read at once.
 const CHUNK: usize = 256 * 1024;
 
-/// How often a client is run for its start-up.
+/// How often a client is run to measure its start-up.
 const STARTS: usize = 201;
 
 /// How long one start may take.
 const START_LIMIT: Duration = Duration::from_secs(2);
 
-/// Every client, by its name and its command, in which `{host}` and `{port}` stand for the address.
+/// Each client's name and command, in which `{host}` and `{port}` stand for the address.
 fn all(capchat: &str) -> [(&'static str, Vec<&str>); 5] {
     [
         ("nc -N", vec!["nc", "-N", "{host}", "{port}"]),
         ("capchat", vec![capchat, "connect", "{host}", "{port}"]),
         ("ncat", vec!["ncat", "{host}", "{port}"]),
-        // Without -t it leaves half a second after the end of its input, whatever is still to come.
+        // Without -t it exits half a second after EOF on its input, whatever is still on its way.
         ("socat", vec!["socat", "-t", "10", "-", "TCP:{host}:{port}"]),
         ("socat -b262144", vec!["socat", "-t", "10", "-b262144", "-", "TCP:{host}:{port}"]),
     ]
 }
 
-/// Measures capchat, and unless it shall be `alone` the clients that are installed, with a server that echoes.
+/// Measures capchat, and the other clients that are installed unless `alone`, with a server that echoes.
 pub(crate) fn measure(capchat: &str, server: SocketAddr, scale: Scale, only: &str, alone: bool) -> Table {
     let Scale { rounds, bytes, limit, .. } = scale;
     let clients: Vec<_> = all(capchat)
@@ -79,8 +79,8 @@ pub(crate) fn measure(capchat: &str, server: SocketAddr, scale: Scale, only: &st
     table
 }
 
-/// Runs a client on `total` bytes of `text`, again and again, and gives the time from its start to its exit.
-/// It must give back every byte.
+/// Runs a client on `total` bytes, `text` again and again. Returns the time from its start to its exit. Every byte must
+/// come back.
 fn run(
     command: &[&str],
     server: SocketAddr,
@@ -111,7 +111,7 @@ fn converse(child: &mut Child, text: &[u8], total: usize, deadline: Instant) -> 
     let input = child.stdin.take().ok_or(ErrorKind::BrokenPipe)?;
     let output = child.stdout.take().ok_or(ErrorKind::BrokenPipe)?;
     if total <= PIPE {
-        // Without the cost of a thread, which is not the client's.
+        // A thread would add a cost that is not the client's.
         feed(input, text, total)?;
         return verify(output, text, total, deadline);
     }
@@ -119,7 +119,7 @@ fn converse(child: &mut Child, text: &[u8], total: usize, deadline: Instant) -> 
         let feeder = scope.spawn(|| feed(input, text, total));
         let verified = verify(output, text, total, deadline);
         if verified.is_err() {
-            // Else the feeder would wait for a client that has stopped reading.
+            // Otherwise the feeder would wait for a client that no longer reads.
             let _ = child.kill();
         }
         let fed = feeder.join().unwrap_or_else(|_| Err(io::Error::other("the feeder failed")));
@@ -158,7 +158,7 @@ fn verify(mut output: ChildStdout, text: &[u8], total: usize, deadline: Instant)
         }
         let from = received % text.len();
         if received + length > total || buffer[..length] != expected[from..from + length] {
-            return Err(io::Error::new(ErrorKind::InvalidData, "gave back other bytes"));
+            return Err(io::Error::new(ErrorKind::InvalidData, "returned other bytes"));
         }
         received += length;
     }

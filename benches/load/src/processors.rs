@@ -1,11 +1,11 @@
-//! Which processor the load and the servers run on: one each, where there are two.
+//! Which processors the load and the servers run on: one each, if there are two.
 
 use std::io;
 
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
-/// The processors that this program was given, divided.
+/// The processors that this program may use, divided.
 pub(crate) struct Processors {
     all: CpuSet,
     load: CpuSet,
@@ -25,17 +25,17 @@ impl Processors {
         Ok(Self { all, load, server })
     }
 
-    /// Puts this thread, and what it starts from now on, on the load's processor.
+    /// Binds this thread, and what it starts from now on, to the load's processor.
     pub(crate) fn take_the_load(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.load)?)
     }
 
-    /// Lets this thread, and what it starts from now on, run on any.
+    /// Lets this thread, and what it starts from now on, run on all.
     pub(crate) fn take_all(&self) -> io::Result<()> {
         Ok(sched_setaffinity(None, &self.all)?)
     }
 
-    /// Puts a process that has just been started on the server's processor.
+    /// Binds a process that was just started to the server's processor.
     pub(crate) fn give_to_server(&self, process: Pid) -> io::Result<()> {
         Ok(sched_setaffinity(Some(process), &self.server)?)
     }

@@ -1,4 +1,4 @@
-//! The ways in which a server is loaded, and the rounds in which the servers take turns.
+//! The ways to load a server, and the rounds in which the servers take turns.
 
 use std::io;
 use std::time::Duration;
@@ -7,39 +7,49 @@ use crate::generator;
 use crate::processors::Processors;
 use crate::results::{Figure, Table, Unit};
 use crate::servers::{Kind, Server};
-use crate::text::Text;
+use crate::texts::Text;
 
 /// One way to load a server.
 pub(crate) enum Mode {
-    /// So many connections send a line each, wait for its reply, and send the next.
+    /// This many connections each send a line, wait for its reply, and send the next.
     RequestReply(usize),
-    /// So many connections send short lines without waiting.
+    /// This many connections send short lines without waiting.
     Pipelined(usize),
     /// One connection sends a text without waiting.
     Bulk(Text),
-    /// One connection sends lines of so many bytes without waiting.
+    /// One connection sends lines of this many bytes without waiting.
     Lines(usize),
-    /// One connection after the other, for one line each.
+    /// One connection after the other, with one line each.
     Churn,
-    /// So many connections that are open and silent.
+    /// This many connections are open and silent.
     Idle(usize),
+}
+
+/// Short lines, like a pipeline of commands.
+fn pipeline() -> Text {
+    Text::of_line("pipeline", "get key:12345678\n")
+}
+
+/// Lines of `length` bytes and a line feed.
+fn lines_of(length: usize) -> Text {
+    Text::of_line("length", &("x".repeat(length) + "\n"))
 }
 
 /// How much is measured.
 #[derive(Clone, Copy)]
 pub(crate) struct Scale {
     pub(crate) rounds: usize,
-    /// How long request and reply go on.
+    /// How long request and reply run.
     pub(crate) time: Duration,
-    /// How long anything else may take at most.
+    /// How long anything else may take.
     pub(crate) limit: Duration,
-    /// How much is sent where nothing waits.
+    /// How much is sent if nothing waits for replies.
     pub(crate) bytes: usize,
     pub(crate) churn: u32,
 }
 
 impl Mode {
-    /// Every mode that compares the servers.
+    /// The modes that compare servers.
     pub(crate) fn all() -> Vec<Self> {
         let mut modes: Vec<Self> = [1, 50, 1000].map(Self::RequestReply).into();
         modes.extend([1, 8].map(Self::Pipelined));
@@ -48,7 +58,7 @@ impl Mode {
         modes
     }
 
-    /// How cost grows with clients, and with the length of a message.
+    /// How cost grows with the number of clients, and with the length of a message.
     pub(crate) fn growth() -> Vec<Self> {
         let mut modes: Vec<Self> = [1, 10, 100, 1000, 10_000].map(Self::RequestReply).into();
         modes.extend([1, 10, 100, 1000, 10_000, 100_000, 1 << 20].map(Self::Lines));
@@ -66,7 +76,7 @@ impl Mode {
         }
     }
 
-    /// How many clients a server must serve at once.
+    /// How many clients a server must serve simultaneously.
     fn clients(&self) -> usize {
         match *self {
             Self::RequestReply(clients) | Self::Pipelined(clients) | Self::Idle(clients) => clients,
@@ -74,7 +84,7 @@ impl Mode {
         }
     }
 
-    /// Whether it sends without waiting for replies.
+    /// Whether the load sends without waiting for replies.
     fn streams(&self) -> bool {
         matches!(self, Self::Pipelined(_) | Self::Bulk(_) | Self::Lines(_))
     }
@@ -99,9 +109,9 @@ impl Mode {
                     microseconds("p99", result.p99),
                 ])
             }
-            Self::Pipelined(connections) => megabytes(*connections, &Text::pipeline()),
+            Self::Pipelined(connections) => megabytes(*connections, &pipeline()),
             Self::Bulk(text) => megabytes(1, text),
-            Self::Lines(length) => megabytes(1, &Text::of_length(*length)),
+            Self::Lines(length) => megabytes(1, &lines_of(*length)),
             Self::Churn => {
                 let rate = generator::churn(address, scale.churn, kind.answer, scale.limit)?;
                 Ok(vec![Figure::new(self.name(), Unit::PerSecond, rate)])
@@ -120,14 +130,14 @@ impl Mode {
     }
 }
 
-/// A server, and how much of it is measured.
+/// A server, and how much is measured of it.
 pub(crate) struct Subject {
     pub(crate) kind: Kind,
     pub(crate) scale: Scale,
 }
 
-/// Measures each mode, in rounds in which each server is started anew. A server that fails in a mode is left
-/// out of the rest of it; one that locks up when it is not waited for, out of all modes that do not wait.
+/// Measures each mode, in rounds in which each server is started anew. A server that fails in a mode is left out of the
+/// rest of it. A server that locks up if the load does not wait for replies is left out of all such modes.
 pub(crate) fn measure(
     title: &'static str,
     modes: &[Mode],
@@ -155,7 +165,7 @@ pub(crate) fn measure(
         for round in 0..rounds {
             let mut order: Vec<usize> = (0..subjects.len()).collect();
             if round % 2 == 1 {
-                // So that none always follows the same.
+                // So that no server always follows the same one.
                 order.reverse();
             }
             for index in order {

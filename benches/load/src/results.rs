@@ -1,4 +1,4 @@
-//! What was measured, and what follows from it: medians, and ratios pair by pair.
+//! The measurements, and what is computed from them: medians, and ratios round by round.
 
 use std::collections::BTreeMap;
 
@@ -48,7 +48,7 @@ pub(crate) struct Row {
     pub(crate) values: Vec<BTreeMap<usize, f64>>,
 }
 
-/// The middle of some values, and their ends.
+/// The median of some values, and their extremes.
 pub(crate) struct Spread {
     pub(crate) median: f64,
     pub(crate) minimum: f64,
@@ -56,7 +56,7 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` where there are no values.
+    /// `None` if there are no values.
     fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.collect();
         values.sort_by(f64::total_cmp);
@@ -84,7 +84,7 @@ pub(crate) struct Note {
     pub(crate) why: String,
 }
 
-/// Rows about the same subjects. The first subject is what the others are compared with.
+/// Rows about the same subjects. The others are compared with the first.
 pub(crate) struct Table {
     pub(crate) title: &'static str,
     pub(crate) subjects: Vec<&'static str>,
