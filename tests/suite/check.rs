@@ -209,16 +209,19 @@ fn usage_errors() {
     fs::create_dir(chats.path("empty")).unwrap();
     let check = |files: &[&str]| chats.check(&address, files);
     for (run, text) in [
-        (check(&["t.chat", "127.0.0.1:2525"]), "'127.0.0.1:2525' is no file; an address stands before"),
-        (check(&["t.chat", "2525"]), "CAPCHAT_ADDRESS"),
-        (check(&["t.chat", "missing.chat"]), "could not read missing.chat: No such file"),
-        (chats.update(&address, &["empty"]), "no *.chat below empty"),
-        (check(&["t.chat"]).args(&["--update", "t.chat"]), "cannot be used with"),
-        (check(&["t.chat"]).args(&["--lockstep"]), "cannot be used with"),
-        (check(&[]), "--check"),
-        (chats.connect(&address).args(&["--jobs", "4"]), "required"),
-        (check(&["t.chat"]).args(&["--jobs", "0"]), "--jobs"),
-        (check(&["t.chat"]).args(&["--report", "html"]), "html"),
+        (
+            check(&["t.chat", "127.0.0.1:2525"]),
+            "no file '127.0.0.1:2525' (for an address, use -a 127.0.0.1:2525)",
+        ),
+        (check(&["t.chat", "2525"]), "use -a 2525"),
+        (check(&["t.chat", "missing.chat"]), "cannot read missing.chat: no such file"),
+        (chats.update(&address, &["empty"]), "no *.chat files in 'empty'"),
+        (check(&["t.chat"]).args(&["--update", "--update"]), "--update can be given only once"),
+        (check(&["t.chat"]).args(&["--lockstep"]), "unknown option '--lockstep'"),
+        (check(&[]), "missing <FILE>..."),
+        (chats.connect(&address).args(&["--jobs", "4"]), "unknown option '--jobs'"),
+        (check(&["t.chat"]).args(&["--jobs", "0"]), "invalid value '0' for --jobs: must be at least 1"),
+        (check(&["t.chat"]).args(&["--report", "html"]), "(expected text, tap, junit)"),
     ] {
         run.run().fails_with(2, &[text]);
     }
@@ -318,8 +321,11 @@ fn the_whole_run_has_a_limit() {
     let address = obedient_server();
     let chats = Chats::with("C: silence\nS: x\n");
     let run = chats.check(&address, &["t.chat"]).args(&["--max-time", "200ms"]).run();
-    run.reports(124, &["FAIL t.chat: not done with", "within 200ms", "0 passed, 1 failed\n"]);
-    run.fails_with(124, &[&address, "1 of 1", "the time ran out"]);
+    run.reports(
+        124,
+        &["FAIL t.chat: timed out: not finished after 200ms (--max-time)\n", "0 passed, 1 failed\n"],
+    );
+    run.fails_with(124, &[&address, "1 of 1 transcript failed", "timed out"]);
 }
 
 #[test]

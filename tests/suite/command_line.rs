@@ -21,15 +21,15 @@ fn expect_usage_error(command: &mut Command, text: &str) {
 fn a_usage_error_of_connect_is_one_line_and_status_2() {
     for (arguments, text) in [
         (&["65536"][..], "'65536' is not a port (0 to 65535)"),
-        (&["0"], "port 0 is for servers"),
+        (&["0"], "cannot connect to port 0"),
         (&["localhost:"], "no port behind the colon"),
         (&[""], "the address is empty"),
         (&["host:1", "2"], "'host:1' is a whole address, yet '2' follows it"),
-        (&["-w", "5x"], "'x' is not a unit of time"),
-        (&["--retry", "soon"], "invalid value 'soon' for '--retry"),
-        (&["--eol", "cr"], "[possible values: lf, crlf, none]"),
-        (&["-C", "--eol", "lf"], "cannot be used with"),
-        (&["-4", "-6"], "cannot be used with"),
+        (&["-w", "5x"], "invalid value '5x' for --timeout: expected a duration such as 500ms, 10s, 5m or 2h"),
+        (&["--retry", "soon"], "invalid value 'soon' for --retry: expected a duration"),
+        (&["--eol", "cr"], "invalid value 'cr' for --eol (expected lf, crlf, none)"),
+        (&["-C", "--eol", "lf"], "--crlf cannot be used with --eol"),
+        (&["-4", "-6"], "-4 cannot be used with -6"),
     ] {
         expect_usage_error(capchat().arg("connect").args(arguments), text);
     }
@@ -72,13 +72,16 @@ fn a_usage_error_of_serve_is_one_line_and_status_2() {
         (&[""], "the address is empty"),
         (&["unix:"], "no path behind 'unix:'"),
         (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
-        (&["--idle-timeout", "5x"], "'x' is not a unit of time (ms, s, m, h)"),
-        (&["--idle-timeout", "0"], "it must be longer than zero"),
-        (&["--message-gap", "soon"], "invalid value 'soon' for '--message-gap"),
-        (&["--max-clients", "0"], "invalid value '0' for '--max-clients"),
-        (&["--log", "xml"], "[possible values: text, json]"),
-        (&["-4", "-6"], "cannot be used with"),
-        (&["--nonsense"], "unexpected argument '--nonsense' found"),
+        (
+            &["--idle-timeout", "5x"],
+            "invalid value '5x' for --idle-timeout: expected a duration such as 500ms, 10s, 5m or 2h",
+        ),
+        (&["--idle-timeout", "0"], "must be longer than zero"),
+        (&["--message-gap", "soon"], "invalid value 'soon' for --message-gap: expected a duration"),
+        (&["--max-clients", "0"], "invalid value '0' for --max-clients: must be at least 1"),
+        (&["--log-format", "xml"], "invalid value 'xml' for --log-format (expected text, json)"),
+        (&["-4", "-6"], "-4 cannot be used with -6"),
+        (&["--nonsense"], "unknown option '--nonsense'"),
     ] {
         expect_usage_error(capchat().arg("serve").args(arguments), text);
     }

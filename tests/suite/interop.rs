@@ -154,7 +154,7 @@ fn serves_telnet() {
     while telnet.line() != "HELLO" {}
     telnet.send("CLOSE SOCKET\n");
     wait_for_exit(&mut telnet.child);
-    server.log_line_with("asked to close");
+    server.log_line_with("(CLOSE SOCKET)");
 }
 
 /// Every byte, and more of them than the buffers between two programs hold.

@@ -92,7 +92,7 @@ fn eol_none_suits_a_server_that_takes_each_recv_for_a_message() {
 fn unsent_lines_are_status_3() {
     let server = TestServer::start(&[]);
     let run = Run::connect(server.address()).args(&["--lockstep"]).stdin("a\nCLOSE SOCKET\nb\n").run();
-    run.fails_with(3, &[&format!("{} closed the connection before all lines were sent", server.address())]);
+    run.fails_with(3, &[&format!("{} closed the connection before all input was sent", server.address())]);
     assert_eq!(run.0.stdout, b"A\n");
     let run = Run::connect(server.address()).args(&["--lockstep"]).stdin("a\nCLOSE SOCKET\n").run();
     run.succeeds_with("A\n");
@@ -106,7 +106,7 @@ fn a_missing_reply_times_out() {
         read_all(&stream);
     });
     let run = Run::connect(&address).args(&["--lockstep", "-w", "300ms"]).stdin("a\nb\nc\n").run();
-    run.fails_with(124, &["no reply"]);
+    run.fails_with(124, &["waiting for a reply"]);
     assert_eq!(run.0.stdout, b"first\n");
 }
 

@@ -143,7 +143,7 @@ fn a_full_disk_is_an_error() {
     let server = TestServer::start(&[]);
     let full = File::options().write(true).open("/dev/full").unwrap();
     let run = Run::connect(server.address()).stdin("hi\n").stdout(full).run();
-    run.fails_with(1, &["could not write to standard output: No space left on device"]);
+    run.fails_with(1, &["could not write to standard output: no space left on device"]);
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn a_read_error_on_standard_input_is_a_failure() {
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(errors.starts_with("capchat: could not read standard input: Is a directory"), "{errors}");
+    assert!(errors.starts_with("capchat: could not read standard input: is a directory"), "{errors}");
 }
 
 #[test]
@@ -172,10 +172,7 @@ fn a_reset_is_an_error_after_the_data_before_it() {
     client.stdin.write_all(b"hi\n").unwrap();
     let (status, errors) = client.wait();
     assert_eq!(status, Some(1));
-    assert_eq!(
-        errors,
-        format!("capchat: the connection to {address} broke: Connection reset by peer (os error 104)\n")
-    );
+    assert_eq!(errors, format!("capchat: {address}: connection reset by peer\n"));
 }
 
 #[test]
@@ -190,7 +187,7 @@ fn a_reset_found_by_a_write_is_an_error_too() {
 }
 
 #[test]
-fn an_end_of_stream_wins_over_a_write_that_fails_after_it() {
+fn unsent_input_after_an_end_of_stream_is_status_3() {
     for _ in 0..20 {
         let address = custom_server(|mut stream| {
             stream.read_exact(&mut [0; 100]).unwrap();
@@ -199,7 +196,8 @@ fn an_end_of_stream_wins_over_a_write_that_fails_after_it() {
             // Closed with unread input: the kernel answers what the client sends next with a reset.
         });
         let run = Run::connect(&address).stdin(vec![b'x'; 8 << 20]).run();
-        run.succeeds_with("enough\n");
+        run.fails_with(3, &[&format!("{address} closed the connection before all input was sent")]);
+        assert_eq!(run.0.stdout, b"enough\n");
     }
 }
 
@@ -208,14 +206,14 @@ fn a_refused_connection_is_reported_immediately() {
     let start = Instant::now();
     Run::connect("127.0.0.1:1")
         .run()
-        .fails_with(1, &["could not connect to 127.0.0.1:1: Connection refused"]);
+        .fails_with(1, &["could not connect to 127.0.0.1:1: connection refused"]);
     assert!(start.elapsed() < Duration::from_secs(1));
 }
 
 #[test]
 fn a_server_that_cannot_be_found_is_reported() {
-    Run::connect("no-such-host.invalid").run().fails_with(1, &["no-such-host.invalid:5605", "lookup"]);
-    Run::connect("unix:/no/such/socket").run().fails_with(1, &["unix:/no/such/socket", "No such file"]);
+    Run::connect("no-such-host.invalid").run().fails_with(1, &["no-such-host.invalid:5605: unknown host"]);
+    Run::connect("unix:/no/such/socket").run().fails_with(1, &["unix:/no/such/socket", "no such file"]);
     Run::connect("127.0.0.1:1").args(&["-6"]).run().fails_with(1, &["127.0.0.1 has no IPv6 address"]);
 }
 
@@ -289,6 +287,6 @@ fn logs_the_connection_if_asked() {
     assert_eq!(run.0.stdout, b"HELLO\n");
     assert_eq!(
         run.errors(),
-        format!("capchat: connected to {}\ncapchat: bytes sent 6, received 6\n", server.address())
+        format!("capchat: connected to {}\ncapchat: sent 6 bytes, received 6 bytes\n", server.address())
     );
 }

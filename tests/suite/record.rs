@@ -135,7 +135,7 @@ fn what_cannot_be_written_is_reported_before_connecting() {
     let chats = Chats::new();
     for path in ["missing/t.chat", ".", "/dev/full", "/proc/t.chat"] {
         let run = chats.connect(&lonely.address()).args(&["--record", path]).run();
-        run.fails_with(1, &[&format!("could not write {path}")]);
+        run.fails_with(1, &[&format!("cannot create {path}")]);
     }
     lonely.has_seen_nobody();
 }
@@ -215,7 +215,7 @@ fn a_directory_that_cannot_be_created_is_reported() {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(1), 0), "{errors}");
     assert!(
-        errors.starts_with("capchat: could not make the folder ") && errors.matches('\n').count() == 1,
+        errors.starts_with("capchat: cannot create directory ") && errors.matches('\n').count() == 1,
         "{errors}"
     );
 }

@@ -194,6 +194,6 @@ fn a_closed_output_is_ignored_and_a_full_disk_is_a_failure() {
         run.fails_with(3, &["1 of 2"]);
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let run = chats.check(&address, &["."]).args(&["--report", report]).stdout(full).run();
-        run.fails_with(1, &["could not write to standard output: No space left"]);
+        run.fails_with(1, &["could not write to standard output: no space left"]);
     }
 }

@@ -118,9 +118,9 @@ fn a_name_with_several_addresses_is_listened_on_at_each_with_one_port() {
 #[test]
 fn an_address_that_cannot_be_listened_on_is_status_1() {
     for (arguments, texts) in [
-        (&["no-such-host.invalid"][..], ["could not listen on no-such-host.invalid:5605", "lookup"]),
+        (&["no-such-host.invalid"][..], ["could not listen on no-such-host.invalid:5605", "unknown host"]),
         (&["192.0.2.1:0"], ["could not listen on 192.0.2.1:0", "assign requested address"]),
-        (&["unix:/no/such/folder/x"], ["could not listen on unix:/no/such/folder/x", "No such file"]),
+        (&["unix:/no/such/folder/x"], ["could not listen on unix:/no/such/folder/x", "no such file"]),
         (&["-6", "127.0.0.1:0"], ["could not listen on 127.0.0.1:0", "has no IPv6 address"]),
     ] {
         let (status, errors) = failure(arguments);
@@ -207,21 +207,21 @@ fn logs_connections() {
     client.end();
     client.expect_end("HELLO\nWORLD\nREST");
     let line = server.log_line();
-    let expected = format!(
-        "{name} disconnected: closed by the client; messages 3, bytes received 16, sent 16, seconds 0."
-    );
+    let expected = format!("{name} disconnected (closed by client): 3 messages, 16 B in, 16 B out, 0.");
     assert!(line.starts_with(&expected), "{line}");
 
     let mut client = server.connect();
     client.send("CLOSE SOCKET");
     client.expect_end("");
     drop(client);
-    assert!(server.log_line_with("disconnected").contains(": asked to close; messages 0, "));
+    assert!(server.log_line_with("disconnected").contains("disconnected (CLOSE SOCKET): 0 messages, "));
 
     let mut client = server.connect();
     client.send("x");
     client.reset();
-    assert!(server.log_line_with("disconnected").contains(", not in order: Connection reset by peer"));
+    assert!(
+        server.log_line_with("disconnected").contains("disconnected uncleanly (connection reset by peer): ")
+    );
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn logs_more_or_nothing_if_asked() {
     let mut client = server.connect();
     client.send("hello");
     client.expect("HELLO");
-    assert!(server.log_line_with("paused").ends_with("paused: answered with 5 bytes"));
+    assert!(server.log_line_with("partial").ends_with(": replied to partial message (5 bytes)"));
 
     let mut server = TestServer::start(&["--quiet"]);
     server.connect().expect_answer();
@@ -241,7 +241,7 @@ fn logs_more_or_nothing_if_asked() {
 
 #[test]
 fn logs_json_if_asked() {
-    let server = TestServer::start(&["--log", "json"]);
+    let server = TestServer::start(&["--log-format", "json"]);
     let mut client = server.connect();
     let name = client.address().to_string();
     client.send("hello\n");
@@ -251,7 +251,7 @@ fn logs_json_if_asked() {
     assert_eq!((&line["event"], &line["client"]), (&"connected".into(), &name.as_str().into()));
     let line: serde_json::Value = serde_json::from_str(&server.log_line()).unwrap();
     assert_eq!((&line["event"], &line["client"]), (&"disconnected".into(), &name.as_str().into()));
-    assert_eq!((&line["reason"], &line["in_order"]), (&"closed by the client".into(), &true.into()));
+    assert_eq!((&line["reason"], &line["clean"]), (&"closed by client".into(), &true.into()));
     assert_eq!((&line["messages"], &line["received"], &line["sent"]), (&1.into(), &6.into(), &6.into()));
     assert!(line["seconds"].as_f64().unwrap() < 30.0);
     let time = line["time"].as_str().unwrap();
@@ -315,7 +315,7 @@ fn at_the_limit_new_clients_wait() {
     second.expect_answer();
     let mut third = server.connect();
     third.send("hello\n");
-    server.log_line_with("the limit is reached");
+    server.log_line_with("client limit reached (2); new clients will wait");
     first.expect_answer();
     third.stream.set_nonblocking(true).unwrap();
     assert!(third.stream.read(&mut [0]).is_err());
@@ -360,7 +360,7 @@ fn an_idle_client_is_disconnected_cleanly() {
     idle.expect_end("");
     assert!(start.elapsed() >= Duration::from_millis(200));
     drop(idle);
-    assert!(server.log_line_with("disconnected").contains("disconnected: idle for too long"));
+    assert!(server.log_line_with("disconnected").contains("disconnected (idle timeout)"));
 }
 
 #[test]
@@ -467,7 +467,7 @@ fn a_client_that_stays_delays_the_exit_and_a_second_signal_ends_it() {
     client.expect_answer();
     server.send_signal(Signal::TERM);
     client.expect_end("");
-    server.log_line_with("stopping");
+    server.log_line_with("SIGTERM: shutting down (1 client)");
     server.send_signal(Signal::TERM);
     let start = Instant::now();
     assert!(server.wait().success());
