@@ -1,27 +1,51 @@
-//! Writes a conversation down while it goes on, as text to be appended to a file.
+//! Writes down a conversation while it goes on, as text to be appended to a file.
 
 use super::format::{Item, LineEnding, Side};
 use super::writer::{LONGEST_PIECE, literals, notation};
 
-/// Records one conversation. What each call gives is the text that is certain by then.
+/// Records one conversation. Each call returns the text that is certain by then.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    /// Follows the first complete line; until then, items are held back.
+    /// That of the first complete line. Until there is one, items are held back.
     eol: Option<LineEnding>,
     held: Vec<Item>,
-    has_begun: bool,
-    /// The beginning of a line.
+    has_started: bool,
+    /// The start of a line.
     partial: Option<(Side, Vec<u8>)>,
-    has_client_ended: bool,
-    is_over: bool,
+    state: State,
+}
+
+/// Who may still say something.
+///
+/// ```text
+///   Open ── C EOF ──► ClientEnded ── S EOF, S RST ──► Over
+///    │ └── S EOF ──► ServerEnded ── C EOF, reset ──────▲
+///    └── S RST ────────────────────────────────────────┘
+/// ```
+#[derive(Clone, Copy, Debug, Default)]
+enum State {
+    #[default]
+    Open,
+    ClientEnded,
+    /// The client may go on sending. Only if it has, its end is worth an item.
+    ServerEnded {
+        client_went_on: bool,
+    },
+    Over,
 }
 
 impl Recorder {
-    /// Takes what a side says: the client's when it is handed to the socket, the server's when it is read.
-    #[must_use]
+    /// Takes what a side says: client bytes when they are handed to the socket, server bytes when they are read.
     pub(crate) fn say(&mut self, side: Side, bytes: &[u8]) -> String {
-        if bytes.is_empty() || self.is_over || (side == Side::Client && self.has_client_ended) {
-            return String::new();
+        match (self.state, side) {
+            _ if bytes.is_empty() => return String::new(),
+            (State::Open, _) | (State::ClientEnded, Side::Server) => {}
+            (State::ServerEnded { .. }, Side::Client) => {
+                self.state = State::ServerEnded { client_went_on: true };
+            }
+            (State::ClientEnded, Side::Client)
+            | (State::ServerEnded { .. }, Side::Server)
+            | (State::Over, _) => return String::new(),
         }
         let mut text = String::new();
         let mut said = match self.partial.take() {
@@ -33,9 +57,9 @@ impl Recorder {
             None => Vec::new(),
         };
         said.extend_from_slice(bytes);
-        let whole = memchr::memrchr(b'\n', &said).map_or(0, |line_feed| line_feed + 1);
-        let whole = whole + (said.len() - whole) / LONGEST_PIECE * LONGEST_PIECE;
-        let partial = said.split_off(whole);
+        let complete = memchr::memrchr(b'\n', &said).map_or(0, |line_feed| line_feed + 1);
+        let complete = complete + (said.len() - complete) / LONGEST_PIECE * LONGEST_PIECE;
+        let partial = said.split_off(complete);
         if !said.is_empty() {
             self.learn_eol(&said);
             text += &self.write(Item::Literal(side, said));
@@ -46,54 +70,65 @@ impl Recorder {
         text
     }
 
-    /// Takes the end of a side.
-    #[must_use]
+    /// Takes a side's EOF.
     pub(crate) fn end(&mut self, side: Side) -> String {
-        if self.is_over || (side == Side::Client && self.has_client_ended) {
-            return String::new();
-        }
-        match side {
-            Side::Client => self.has_client_ended = true,
-            Side::Server => self.is_over = true,
-        }
-        self.flush() + &self.write(Item::End(side)) + &self.finish_if_over()
+        let (next, is_written) = match (self.state, side) {
+            (State::Open, Side::Client) => (State::ClientEnded, true),
+            (State::Open, Side::Server) => (State::ServerEnded { client_went_on: false }, true),
+            (State::ClientEnded, Side::Server) => (State::Over, true),
+            (State::ServerEnded { client_went_on }, Side::Client) => (State::Over, client_went_on),
+            (State::ClientEnded, Side::Client)
+            | (State::ServerEnded { .. }, Side::Server)
+            | (State::Over, _) => return String::new(),
+        };
+        self.state = next;
+        self.flush()
+            + &if is_written { self.write(Item::End(side)) } else { String::new() }
+            + &self.write_if_over()
     }
 
     /// Takes a reset of the connection by the server.
-    #[must_use]
     pub(crate) fn reset(&mut self) -> String {
-        if std::mem::replace(&mut self.is_over, true) {
-            return String::new();
+        match self.state {
+            State::Open | State::ClientEnded => {
+                self.state = State::Over;
+                self.flush() + &self.write(Item::Reset) + &self.write_if_over()
+            }
+            // It has said that it ended, and cannot say it again.
+            State::ServerEnded { .. } => self.finish(),
+            State::Over => String::new(),
         }
-        self.flush() + &self.write(Item::Reset) + &self.finish_if_over()
     }
 
-    /// What is left, where nothing more is told.
-    #[must_use]
+    /// Ends a recording that may have no ending. Nothing is recorded after this.
     pub(crate) fn finish(&mut self) -> String {
-        self.is_over = true;
-        self.flush() + &self.finish_if_over()
+        self.state = State::Over;
+        self.flush() + &self.write_if_over()
     }
 
-    fn finish_if_over(&mut self) -> String {
-        if !self.is_over || self.eol.is_some() {
-            return String::new();
+    /// Writes the items that were held back, now that no complete line can follow.
+    fn write_if_over(&mut self) -> String {
+        match self.state {
+            State::Over => {
+                self.eol.get_or_insert_default();
+                self.write_held()
+            }
+            State::Open | State::ClientEnded | State::ServerEnded { .. } => String::new(),
         }
-        self.eol = Some(LineEnding::Lf);
-        self.write_held()
     }
 
     fn flush(&mut self) -> String {
-        self.partial
-            .take()
-            .map_or_else(String::new, |(side, partial)| self.write(Item::Literal(side, partial)))
+        match self.partial.take() {
+            Some((side, partial)) => self.write(Item::Literal(side, partial)),
+            None => String::new(),
+        }
     }
 
     fn learn_eol(&mut self, said: &[u8]) {
-        if self.eol.is_none() {
+        self.eol.get_or_insert_with(|| {
             let line = said.split_inclusive(|&byte| byte == b'\n').next().unwrap_or_default();
-            self.eol = Some(if line.ends_with(b"\r\n") { LineEnding::Crlf } else { LineEnding::Lf });
-        }
+            if line.ends_with(b"\r\n") { LineEnding::Crlf } else { LineEnding::Lf }
+        });
     }
 
     fn write(&mut self, item: Item) -> String {
@@ -104,14 +139,11 @@ impl Recorder {
     fn write_held(&mut self) -> String {
         let eol = self.eol.unwrap_or_default();
         let mut text = String::new();
-        // Nothing is held back from the moment when the end of line is known: so this is the beginning.
-        if !self.has_begun {
-            self.has_begun = true;
-            if eol == LineEnding::Crlf {
-                text.push_str("%eol crlf\n");
-            }
+        // Nothing is written before the line ending is known, so this is the start of the file.
+        if !std::mem::replace(&mut self.has_started, true) && eol == LineEnding::Crlf {
+            text.push_str("%eol crlf\n");
         }
-        for item in std::mem::take(&mut self.held) {
+        for item in self.held.drain(..) {
             let lines = match &item {
                 Item::Literal(side, bytes) => literals(*side, bytes, eol),
                 item => vec![notation(item, eol)],
@@ -147,6 +179,28 @@ mod tests {
         let expected = "%eol crlf\nS\\ login: \\\nC: anna\nC: quit\nC\\ re\\\nS\\ hello\\n\\\nC EOF\nS EOF\n";
         assert_eq!(text.concat(), expected);
         assert!(text[2].starts_with("%eol crlf"), "what is certain is written at once");
+    }
+
+    #[test]
+    fn a_client_that_goes_on_after_the_server_s_end_is_recorded() {
+        let mut recorder = Recorder::default();
+        let text = [
+            recorder.end(Side::Server),
+            recorder.say(Side::Client, b"one\r\ntw"),
+            recorder.say(Side::Server, b"no more"),
+            recorder.say(Side::Client, b"o"),
+            recorder.end(Side::Client),
+            recorder.say(Side::Client, b"no more"),
+            recorder.finish(),
+        ];
+        assert_eq!(text.concat(), "%eol crlf\nS EOF\nC: one\nC\\ two\\\nC EOF\n");
+        // An end alone says nothing: nobody could go on.
+        let mut recorder = Recorder::default();
+        assert_eq!(recorder.end(Side::Server) + &recorder.end(Side::Client), "S EOF\n");
+        // A server that has ended cannot reset as well.
+        let mut recorder = Recorder::default();
+        let text = recorder.end(Side::Server) + &recorder.say(Side::Client, b"one\n") + &recorder.reset();
+        assert_eq!(text, "S EOF\nC: one\n");
     }
 
     #[test]
