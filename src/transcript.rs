@@ -5,9 +5,11 @@
 //! and the update say what is different. None of them has a socket, a clock or a file. The format is
 //! specified in capchat-transcript(5).
 
+mod compare;
 mod diff;
 mod divergence;
 mod format;
+#[cfg(test)]
 mod old;
 mod playable;
 mod player;
@@ -15,10 +17,11 @@ mod player;
 mod properties;
 mod reader;
 mod recorder;
-mod stream;
 #[cfg(test)]
 mod testing;
 mod update;
+#[cfg(test)]
+mod versus;
 mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
@@ -27,8 +30,7 @@ pub(crate) use divergence::Divergence;
 pub(crate) use format::Transcript;
 pub(crate) use format::{Item, Side};
 pub(crate) use playable::Playable;
-pub(crate) use player::{Follow, Learn, Player, Step, Turn};
+pub(crate) use player::{End, Follow, Learn, Player, Step, Turn};
 pub(crate) use reader::read;
 pub(crate) use recorder::Recorder;
-pub(crate) use stream::End;
 pub(crate) use update::{Conflict, rewrite};

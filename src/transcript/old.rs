@@ -7,6 +7,7 @@
 //! The player has no socket and no clock: it is told what comes, how much was sent and what time it is, and
 //! [`Player::advance`] says what to do next. Times are counted from any moment that stays the same.
 
+mod stream;
 mod turns;
 pub(super) mod verdict;
 
@@ -17,8 +18,9 @@ use super::divergence::{self, Fault};
 use super::format::{Entry, Item, Side, Transcript};
 use super::playable::Playable;
 use super::player as new;
+use super::player::End;
 use super::player::Turn;
-use super::stream::{End, Received};
+use stream::Received;
 use turns::Goal;
 use verdict::{Divergence, Headline, Step, Verdict};
 

@@ -20,7 +20,11 @@
 //! Times are durations since any fixed moment; they never decrease.
 
 mod follow;
+mod lane;
 mod learn;
+mod rest;
+mod script;
+mod tail;
 #[cfg(test)]
 mod tests;
 mod turn;
@@ -29,11 +33,19 @@ use std::time::Duration;
 
 use super::divergence::Divergence;
 use super::format::Side;
-use super::stream::End;
 
 pub(crate) use follow::Follow;
 pub(crate) use learn::Learn;
 pub(crate) use turn::Turn;
+
+/// How a side's stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Cleanly: it shut down its sending side.
+    Eof,
+    /// The connection was reset.
+    Reset,
+}
 
 /// What the driver is to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,16 +88,4 @@ pub(crate) trait Player {
 
     /// The side that is played.
     fn own(&self) -> Side;
-}
-
-impl<T> Step<T> {
-    fn map<U>(self, outcome: impl FnOnce(T) -> U) -> Step<U> {
-        match self {
-            Self::Send(bytes) => Step::Send(bytes),
-            Self::End => Step::End,
-            Self::Reset => Step::Reset,
-            Self::Wait(until) => Step::Wait(until),
-            Self::Done(result) => Step::Done(result.map(outcome)),
-        }
-    }
 }

@@ -11,8 +11,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::format::{Entry, Item, Side, Transcript};
-use super::player::Turn;
-use super::stream::End;
+use super::player::{End, Turn};
 use super::writer::{literals, notation, pieces};
 
 /// Why a transcript cannot be rewritten: an item that only a person may change does not hold any more.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::verdict::{Divergence, Headline, Step, Verdict};
 use super::{Player, Turn};
 use crate::transcript::format::{Entry, Item};
-use crate::transcript::stream::End;
+use crate::transcript::player::End;
 
 /// How long it must be quiet, in an update, before the server has said all of its turn.
 const SETTLE: Duration = Duration::from_millis(100);

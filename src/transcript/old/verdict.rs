@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::stream::End;
+use super::super::player::End;
 
 /// What to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,20 +2,68 @@
 
 use std::time::Duration;
 
-use super::{Player, Step};
-use crate::transcript::format::Side;
-use crate::transcript::old::Adapter;
+use super::rest::Rest;
+use super::script::{Progress, Script};
+use super::tail::Tail;
+use super::{End, Player, Step};
+use crate::transcript::divergence::Divergence;
+use crate::transcript::format::{Item, Side};
 use crate::transcript::playable::Playable;
-use crate::transcript::stream::End;
+
+/// How long a mock waits to find out how the client ended that takes no more bytes.
+const END_OF_REFUSER: Duration = Duration::from_millis(500);
 
 /// Plays a side, and compares the other one.
 #[derive(Debug)]
-pub(crate) struct Follow(Adapter);
+pub(crate) struct Follow {
+    script: Script,
+    state: State,
+}
+
+/// How far it is.
+///
+/// ```text
+///   Playing ── last item ──► Tail ──► followed
+///      │                      │
+///      ├──── does not match ──┴──► Failed ──► diverged
+///      │                      │
+///      └── client gone before it was sent everything (mock) ──► Gone ──► diverged
+/// ```
+#[derive(Debug)]
+enum State {
+    Playing,
+    Tail(Tail),
+    Failed(Rest),
+    /// The item with this index cannot be sent. Waits, for a while, for the end of the client's stream.
+    Gone {
+        index: usize,
+        until: Duration,
+    },
+}
 
 impl Follow {
-    #[expect(clippy::needless_pass_by_value, reason = "kept by the player that replaces the adapter")]
     pub(crate) fn new(playable: Playable) -> Self {
-        Self(Adapter::new(&playable, false))
+        Self { script: Script::new(playable), state: State::Playing }
+    }
+
+    /// Ends a mock whose client takes no more, if something is still to be sent to it.
+    fn lose_client(&mut self, now: Duration) {
+        if let (Side::Server, State::Playing | State::Tail(_)) = (self.script.own(), &self.state)
+            && let Some(index) = self.script.first_unsent()
+        {
+            self.state = State::Gone { index, until: now + END_OF_REFUSER };
+        }
+    }
+
+    /// Whether an item says how the other side ends.
+    fn is_end_known(&self) -> bool {
+        let other = self.script.own().other();
+        let is_end = |item: &Item| match item {
+            Item::End(side) => *side == other,
+            Item::Reset => true,
+            Item::Literal(..) | Item::Pattern(..) | Item::Any | Item::Wait(..) | Item::Quiet(_) => false,
+        };
+        self.script.transcript().entries.iter().any(|entry| is_end(&entry.item))
     }
 }
 
@@ -23,30 +71,68 @@ impl Player for Follow {
     type Outcome = ();
 
     fn advance(&mut self, now: Duration) -> Step<()> {
-        self.0.advance(now).map(drop)
+        self.script.start(now);
+        loop {
+            let progress = match &mut self.state {
+                State::Playing => {
+                    let Some(progress) = self.script.play(now) else {
+                        self.state = State::Tail(Tail::new(self.is_end_known(), now));
+                        continue;
+                    };
+                    progress
+                }
+                State::Tail(tail) => match tail.play(&mut self.script, now) {
+                    Progress::Passed => return Step::Done(Ok(())),
+                    progress => progress,
+                },
+                State::Failed(rest) => return rest.read(&self.script, now),
+                State::Gone { until, .. } if self.script.lane.end.is_none() && now < *until => {
+                    return Step::Wait(Some(*until));
+                }
+                State::Gone { index, .. } => {
+                    let fault = self.script.ended_early(Vec::new());
+                    return Step::Done(Err(Divergence { index: *index, fault }));
+                }
+            };
+            match progress {
+                Progress::Passed => {}
+                Progress::Step(step) => return step,
+                Progress::Failed(fault) => self.state = State::Failed(Rest::new(fault, now)),
+            }
+        }
     }
 
     fn receive(&mut self, bytes: &[u8], now: Duration) {
-        self.0.player.receive(bytes, now);
+        match self.state {
+            State::Playing | State::Tail(_) | State::Failed(_) => self.script.lane.receive(bytes, now),
+            State::Gone { .. } => {}
+        }
     }
 
     fn end(&mut self, end: End, now: Duration) {
-        self.0.player.end(end, now);
+        self.script.lane.end(end, now);
+        if self.script.lane.end == Some(End::Reset) {
+            self.lose_client(now);
+        }
     }
 
     fn sent(&mut self, bytes: usize, now: Duration) {
-        self.0.player.sent(bytes, now);
+        self.script.sent(bytes, now);
     }
 
     fn refused(&mut self, now: Duration) {
-        self.0.refused(now);
+        self.lose_client(now);
+        self.script.refused(now);
     }
 
     fn wants_bytes(&self) -> bool {
-        self.0.player.wants_bytes()
+        match self.state {
+            State::Playing | State::Tail(_) | State::Failed(_) => self.script.wants_bytes(),
+            State::Gone { .. } => true,
+        }
     }
 
     fn own(&self) -> Side {
-        self.0.player.own()
+        self.script.own()
     }
 }

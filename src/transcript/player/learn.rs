@@ -2,51 +2,254 @@
 
 use std::time::Duration;
 
-use super::{Player, Step, Turn};
-use crate::transcript::format::Side;
-use crate::transcript::old::Adapter;
+use super::rest::Rest;
+use super::script::{Progress, Script};
+use super::tail::Tail;
+use super::turn::Turn;
+use super::{End, Player, Step};
+use crate::transcript::divergence::{Divergence, Fault};
+use crate::transcript::format::{Entry, Item, Side};
 use crate::transcript::playable::Playable;
-use crate::transcript::stream::End;
 
-/// Plays the client side, and collects what the server says.
+/// How much silence ends a turn.
+const GAP: Duration = Duration::from_millis(100);
+
+/// Plays the client side, and collects what the server says, turn by turn. A turn is over when its items have
+/// matched and nothing more has arrived for [`GAP`].
 #[derive(Debug)]
-pub(crate) struct Learn(Adapter);
+pub(crate) struct Learn {
+    script: Script,
+    /// The turns that are over.
+    turns: Vec<Turn>,
+    state: State,
+}
+
+/// Whose turn it is. Each state but the last two holds the turn that input belongs to.
+///
+/// ```text
+///                  ┌──────── next item is the server's ────────┐
+///                  ▼                                           │
+///   start ──► Listening ── next item is ours, silence ──► Speaking
+///               │  ▲ │                                         │
+///      mismatch │  │ └───────────── last item ─────────┐       │ last item
+///               ▼  │ silence                           ▼       ▼
+///             Settling                                   Last ── silence ──► Tail ──► learned
+///               │                                                             │
+///               └── stream ended too early ──► diverged ◄──────── Failed ◄────┘
+/// ```
+#[derive(Debug)]
+enum State {
+    /// The server's turn, which matches so far.
+    Listening(Turn),
+    /// The server's turn, which does not match any more: nothing is compared until it is over.
+    Settling(Turn),
+    /// Our turn. What the server says meanwhile starts its next one.
+    Speaking(Turn),
+    /// The turn after the last item.
+    Last(Turn, Tail),
+    Tail(Tail),
+    Failed(Rest),
+}
+
+impl State {
+    fn turn(&mut self) -> Option<&mut Turn> {
+        match self {
+            Self::Listening(turn) | Self::Settling(turn) | Self::Speaking(turn) | Self::Last(turn, _) => {
+                Some(turn)
+            }
+            Self::Tail(_) | Self::Failed(_) => None,
+        }
+    }
+}
+
+/// Which item comes next.
+enum Next {
+    /// One of ours that ends the server's turn.
+    Ours,
+    /// A pause of ours, which does not.
+    Pause,
+    Theirs,
+    Nothing,
+}
 
 impl Learn {
-    #[expect(clippy::needless_pass_by_value, reason = "kept by the player that replaces the adapter")]
+    /// Plays the client side of `playable`.
     pub(crate) fn new(playable: Playable) -> Self {
-        Self(Adapter::new(&playable, true))
+        debug_assert_eq!(playable.own(), Side::Client, "there is nothing to learn from a client");
+        Self { script: Script::new(playable), turns: Vec::new(), state: State::Listening(Turn::default()) }
     }
+
+    fn next(&self) -> Next {
+        match self.script.item() {
+            Some(Item::Wait(Side::Client, _)) => Next::Pause,
+            Some(item) if item.side() == Side::Client => Next::Ours,
+            Some(_) => Next::Theirs,
+            None => Next::Nothing,
+        }
+    }
+
+    /// Does what comes next, or changes the state.
+    fn play(&mut self, now: Duration) -> Progress<Vec<Turn>> {
+        let next = self.next();
+        let script = &mut self.script;
+        match (&mut self.state, next) {
+            (State::Listening(_), Next::Theirs | Next::Pause)
+            | (State::Speaking(_), Next::Ours | Next::Pause) => {
+                if let Some(progress) = script.play(now) {
+                    return progress;
+                }
+            }
+            (State::Listening(turn), Next::Ours) => {
+                if let Some(until) = script.silence(GAP, now) {
+                    return Progress::wait(Some(until));
+                }
+                let next = turn.end(script);
+                self.turns.push(std::mem::replace(turn, next));
+                self.state = State::Speaking(std::mem::take(turn));
+            }
+            (State::Listening(turn), Next::Nothing) => {
+                self.state = State::Last(std::mem::take(turn), Tail::new(false, now));
+            }
+            (State::Speaking(turn), Next::Theirs) => {
+                turn.start(script);
+                self.state = State::Listening(std::mem::take(turn));
+            }
+            (State::Speaking(turn), Next::Nothing) => {
+                turn.start(script);
+                self.state = State::Last(std::mem::take(turn), Tail::new(false, now));
+            }
+            (State::Settling(turn), _) => match settle(script, &self.turns, now) {
+                Progress::Passed => self.state = State::Listening(std::mem::take(turn)),
+                progress => return progress,
+            },
+            (State::Last(turn, tail), _) => {
+                if let Some(wait) = last_wait(script, tail, now) {
+                    return wait;
+                }
+                let expects_reset =
+                    script.transcript().entries.last().is_some_and(|entry| entry.item == Item::Reset);
+                turn.matched &= expects_reset || turn.end != Some(End::Reset);
+                turn.end(script);
+                let has_ended = turn.end.is_some();
+                self.turns.push(std::mem::take(turn));
+                if has_ended {
+                    return Progress::Step(self.learned());
+                }
+                self.state = State::Tail(*tail);
+            }
+            (State::Tail(tail), _) => match tail.play(script, now) {
+                Progress::Passed => return Progress::Step(self.learned()),
+                progress => return progress,
+            },
+            (State::Failed(rest), _) => return Progress::Step(rest.read(script, now)),
+        }
+        Progress::Passed
+    }
+
+    fn learned(&mut self) -> Step<Vec<Turn>> {
+        Step::Done(Ok(std::mem::take(&mut self.turns)))
+    }
+
+    /// A turn that does not match is a new one. Only if nothing arrives at all, that is a failure.
+    fn fail(&mut self, fault: Fault, now: Duration) {
+        self.state = match &mut self.state {
+            State::Listening(turn) if !(turn.is_empty() && matches!(fault, Fault::Missing { .. })) => {
+                turn.matched = false;
+                State::Settling(std::mem::take(turn))
+            }
+            State::Listening(_)
+            | State::Settling(_)
+            | State::Speaking(_)
+            | State::Last(..)
+            | State::Tail(_)
+            | State::Failed(_) => State::Failed(Rest::new(fault, now)),
+        };
+    }
+}
+
+/// Waits for the end of a turn that does not match, and moves the cursor to the next client item.
+fn settle(script: &mut Script, turns: &[Turn], now: Duration) -> Progress<Vec<Turn>> {
+    let rest = &script.transcript().entries[script.cursor..];
+    let is_own = |entry: &&Entry| entry.item.side() == Side::Client;
+    let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
+    let next = rest.iter().position(|entry| is_own(&entry) && !is_pause(&entry)).unwrap_or(rest.len());
+    let (skipped, ours) = rest.split_at(next);
+    // An end that is awaited says better than any silence that the turn is over.
+    let awaits_end = skipped.iter().any(|entry| matches!(entry.item, Item::End(_) | Item::Reset));
+    let time = if awaits_end { script.transcript().timeout } else { GAP };
+    if let Some(until) = script.silence(time, now) {
+        return Progress::wait(Some(until));
+    }
+    // Nothing is lost if only the end of our side is still to come.
+    let has_more = ours.iter().any(|entry| matches!(entry.item, Item::Literal(Side::Client, _)));
+    let ended_before = turns.last().is_some_and(|turn| turn.end.is_some());
+    if script.lane.end.is_some() && (has_more || ended_before) {
+        let fault = script.ended_early(script.lane.input().to_vec());
+        return Progress::Step(Step::Done(Err(Divergence { index: script.cursor, fault })));
+    }
+    // An `S ...` at the end of a turn also takes the start of the next one.
+    let last = skipped.iter().rfind(|entry| !is_pause(entry));
+    let is_skipping = last.is_some_and(|entry| entry.item == Item::Any);
+    // The pauses before the next item are still to be made.
+    let pauses = skipped.iter().rev().take_while(is_own).count();
+    script.pass_over(next - pauses);
+    let input = script.lane.input();
+    let complete_lines = memchr::memrchr(b'\n', input).map_or(0, |line_feed| line_feed + 1);
+    let taken = if is_skipping { complete_lines } else { input.len() };
+    script.lane.take(taken);
+    script.lane.is_skipping = is_skipping;
+    Progress::Passed
+}
+
+/// Waits for the end of the turn after the last item.
+fn last_wait(script: &mut Script, tail: &mut Tail, now: Duration) -> Option<Progress<Vec<Turn>>> {
+    if script.lane.is_skipping {
+        script.lane.take_all();
+    }
+    tail.flush(script, now).or_else(|| script.silence(GAP, now).map(|until| Progress::wait(Some(until))))
 }
 
 impl Player for Learn {
     type Outcome = Vec<Turn>;
 
     fn advance(&mut self, now: Duration) -> Step<Vec<Turn>> {
-        self.0.advance(now)
+        self.script.start(now);
+        loop {
+            match self.play(now) {
+                Progress::Passed => {}
+                Progress::Step(step) => return step,
+                Progress::Failed(fault) => self.fail(fault, now),
+            }
+        }
     }
 
     fn receive(&mut self, bytes: &[u8], now: Duration) {
-        self.0.player.receive(bytes, now);
+        self.script.lane.receive(bytes, now);
+        if let Some(turn) = self.state.turn() {
+            turn.received.extend_from_slice(bytes);
+        }
     }
 
     fn end(&mut self, end: End, now: Duration) {
-        self.0.player.end(end, now);
+        self.script.lane.end(end, now);
+        if let Some(turn) = self.state.turn() {
+            turn.end = self.script.lane.end;
+        }
     }
 
     fn sent(&mut self, bytes: usize, now: Duration) {
-        self.0.player.sent(bytes, now);
+        self.script.sent(bytes, now);
     }
 
     fn refused(&mut self, now: Duration) {
-        self.0.refused(now);
+        self.script.refused(now);
     }
 
     fn wants_bytes(&self) -> bool {
-        self.0.player.wants_bytes()
+        self.script.wants_bytes()
     }
 
     fn own(&self) -> Side {
-        self.0.player.own()
+        self.script.own()
     }
 }

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::transcript::Playable;
+use crate::transcript::compare::LONGEST_LINE;
 use crate::transcript::divergence::Fault;
-use crate::transcript::old::LONGEST_LINE;
 use crate::transcript::testing::{Delivery, Playing, START, Timetable, converse, ms, parse};
 
 #[derive(Debug)]
@@ -290,4 +290,86 @@ fn more_is_not_taken_in_than_any_item_asks_for() {
     let Step::Done(Err(divergence)) = player.advance(START) else { panic!() };
     assert_eq!((divergence.index, divergence.fault.received().len()), (1, LONGEST_LINE));
     assert!(matches!(divergence.fault, Fault::Differs { .. }));
+}
+
+/// What a player says after the calls that `events` stand for, all at the start: `<EOF>` and `<RST>` are ends,
+/// `<sent N>` and `<refused>` are calls of that name, everything else is received.
+fn after(player: &mut Follow, events: &[&str]) -> Step<()> {
+    while !matches!(player.advance(START), Step::Wait(_)) {}
+    for event in events {
+        let sent = event.strip_prefix("<sent ").and_then(|event| event.strip_suffix('>'));
+        match (sent, *event) {
+            (Some(bytes), _) => player.sent(bytes.parse().unwrap(), START),
+            (None, "<EOF>") => player.end(End::Eof, START),
+            (None, "<RST>") => player.end(End::Reset, START),
+            (None, "<refused>") => player.refused(START),
+            (None, text) => player.receive(text.as_bytes(), START),
+        }
+    }
+    player.advance(START)
+}
+
+#[test]
+fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
+    let text = "S: a\nS: b\nS: c\n";
+    for (events, expected) in [
+        (&["<RST>"][..], reset(0)),
+        (&["<sent 2>", "<RST>"], reset(1)),
+        (&["<sent 3>", "<RST>"], reset(1)),
+        (&["<sent 6>", "<RST>"], Ok(())),
+        (&["<sent 3>", "<EOF>", "<refused>"], closed_early(1, "")),
+        (&["<sent 5>", "<refused>", "<RST>"], reset(2)),
+        (&["<sent 5>", "<refused>", "<EOF>"], closed_early(2, "")),
+        (&["<refused>", "lost", "<RST>"], reset(0)),
+    ] {
+        assert_eq!(after(&mut follow(text, Side::Server), events), Step::Done(expected), "{events:?}");
+    }
+    // Reading tells how the client ended, but not always.
+    let mut mock = follow(text, Side::Server);
+    assert_eq!(after(&mut mock, &["<sent 3>", "<refused>"]), Step::Wait(Some(START + ms(500))));
+    assert!(mock.wants_bytes());
+    assert_eq!(mock.advance(START + ms(500)), Step::Done(closed_early(1, "")));
+    // Items that were not even begun to be sent.
+    let mut mock = follow("S: a\nS WAIT 1s\nS\\ \\\nS: b\nS EOF\n", Side::Server);
+    assert_eq!(after(&mut mock, &["<sent 2>", "<RST>"]), Step::Wait(Some(START + ms(1000))));
+    assert_eq!(mock.advance(START + ms(1000)), Step::Done(reset(3)));
+    // An end without bytes is not missed.
+    assert_eq!(after(&mut follow("S: a\nS EOF\n", Side::Server), &["<sent 2>", "<RST>"]), Step::Done(Ok(())));
+}
+
+#[test]
+fn a_client_that_has_only_shut_down_its_side_is_sent_everything() {
+    let played = play(Side::Server, "C: a\nS WAIT 1s\nS: b\n", &[(0, "a\n"), (1, "<EOF>")]);
+    assert_eq!(played.sent(), [(1000, "b\n")]);
+    assert_eq!(played.result, Ok(()));
+    // However slowly it reads.
+    let mut mock = follow("S: abc\n", Side::Server);
+    assert_eq!(after(&mut mock, &["<sent 1>", "<EOF>"]), Step::Wait(None));
+    mock.sent(1, START + ms(60_000));
+    assert_eq!(mock.advance(START + ms(60_000)), Step::Wait(None));
+    mock.sent(2, START + ms(120_000));
+    assert_eq!(mock.advance(START + ms(120_000)), Step::Done(Ok(())));
+    // Neither a reset nor a silence overtakes its bytes.
+    let mut mock = follow("S: abc\nS RST\n", Side::Server);
+    assert_eq!(after(&mut mock, &["<EOF>", "<sent 3>"]), Step::Wait(None));
+    mock.sent(1, START);
+    assert_eq!(mock.advance(START), Step::Reset);
+    let mut mock = follow("S: abc\nS QUIET 100ms\nS: d\n", Side::Server);
+    assert_eq!(after(&mut mock, &["<EOF>", "<sent 3>"]), Step::Wait(None));
+    mock.sent(1, START + ms(500));
+    assert_eq!(mock.advance(START + ms(500)), Step::Wait(Some(START + ms(650))));
+}
+
+#[test]
+fn a_check_learns_from_reading_why_its_bytes_are_refused() {
+    let text = "C: a\nS: b\nC: c\nS: d\n";
+    let mut check = follow(text, Side::Client);
+    assert_eq!(after(&mut check, &["<sent 1>", "<refused>", "b\n"]), Step::Wait(Some(START + ms(5000))));
+    check.receive(b"d\n", START + ms(10));
+    assert_eq!(check.advance(START + ms(10)), Step::End, "nothing is sent any more");
+    assert_eq!(after(&mut follow(text, Side::Client), &["<refused>", "<RST>"]), Step::Done(reset(1)));
+    assert_eq!(
+        after(&mut follow(text, Side::Client), &["<refused>", "<EOF>"]),
+        Step::Done(closed_early(1, ""))
+    );
 }

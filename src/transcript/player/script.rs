@@ -1,0 +1,326 @@
+//! The transcript with a cursor in it: says what the item at the cursor makes of the input.
+
+use std::time::Duration;
+
+use super::lane::Lane;
+use super::{End, Step};
+use crate::transcript::compare::{LONGEST_LINE, Match, compare};
+use crate::transcript::divergence::Fault;
+use crate::transcript::format::{Entry, Item, Side, Transcript};
+use crate::transcript::playable::Playable;
+
+/// A played silence is this much longer than it says, because the other side may start counting later.
+const QUIET_MARGIN: Duration = Duration::from_millis(50);
+
+/// What became of the item at the cursor.
+#[derive(Debug)]
+pub(super) enum Progress<T> {
+    /// It is done, and so is what it asked for: the cursor is after it.
+    Passed,
+    /// This has to be done now. For all but [`Step::Wait`], the cursor is after the item.
+    Step(Step<T>),
+    /// The other side departed from it.
+    Failed(Fault),
+}
+
+impl<T> Progress<T> {
+    pub(super) fn wait(until: Option<Duration>) -> Self {
+        Self::Step(Step::Wait(until))
+    }
+}
+
+/// A transcript that is being played.
+#[derive(Debug)]
+pub(super) struct Script {
+    playable: Playable,
+    /// The item to be played next, by its index.
+    pub(super) cursor: usize,
+    pub(super) lane: Lane,
+    /// The sum of the other side's pauses above the cursor that no line has used yet.
+    allowance: Duration,
+    has_started: bool,
+    /// The later of the last send and the last match: limits run from here.
+    pub(super) since: Duration,
+    /// Since when the item at the cursor has been waiting for time to pass.
+    pause: Option<Duration>,
+}
+
+impl Script {
+    pub(super) fn new(playable: Playable) -> Self {
+        Self {
+            playable,
+            cursor: 0,
+            lane: Lane::default(),
+            allowance: Duration::ZERO,
+            has_started: false,
+            since: Duration::ZERO,
+            pause: None,
+        }
+    }
+
+    /// Starts the clock at the first call.
+    pub(super) fn start(&mut self, now: Duration) {
+        if !std::mem::replace(&mut self.has_started, true) {
+            (self.since, self.lane.last_received) = (now, now);
+        }
+    }
+
+    pub(super) fn own(&self) -> Side {
+        self.playable.own()
+    }
+
+    pub(super) fn transcript(&self) -> &Transcript {
+        self.playable.transcript()
+    }
+
+    /// The item at the cursor; `None` at the end of the transcript.
+    pub(super) fn item(&self) -> Option<&Item> {
+        self.transcript().entries.get(self.cursor).map(|entry| &entry.item)
+    }
+
+    pub(super) fn sent(&mut self, bytes: usize, now: Duration) {
+        self.lane.unsent -= bytes;
+        self.since = now;
+    }
+
+    pub(super) fn refused(&mut self, now: Duration) {
+        self.lane.is_refused = true;
+        self.lane.unsent = 0;
+        self.since = now;
+    }
+
+    pub(super) fn wants_bytes(&self) -> bool {
+        self.lane.input().len() < LONGEST_LINE
+    }
+
+    /// The first of our items that are not sent in full. The cursor is after them all.
+    pub(super) fn first_unsent(&self) -> Option<usize> {
+        let mut unsent = self.lane.unsent;
+        let entries = self.transcript().entries[..self.cursor].iter();
+        let own = entries.enumerate().rev().filter_map(|(index, entry)| match &entry.item {
+            Item::Literal(side, literal) if *side == self.own() => Some((index, literal.len())),
+            _ => None,
+        });
+        let mut first = None;
+        for (index, length) in own {
+            if unsent == 0 {
+                break;
+            }
+            first = Some(index);
+            unsent = unsent.saturating_sub(length);
+        }
+        first
+    }
+
+    /// Until when to wait for this much silence; `None` once it is over or the stream has ended.
+    pub(super) fn silence(&self, time: Duration, now: Duration) -> Option<Duration> {
+        let until = self.lane.last_received.max(self.since) + time;
+        (now < until && self.lane.end.is_none()).then_some(until)
+    }
+
+    /// Plays the item at the cursor; `None` at the end of the transcript.
+    pub(super) fn play<T>(&mut self, now: Duration) -> Option<Progress<T>> {
+        let playable = self.playable.clone();
+        let item = &playable.transcript().entries.get(self.cursor)?.item;
+        let is_own = item.side() == self.own();
+        Some(match item {
+            // A reset would overtake what is not sent yet.
+            Item::Reset if is_own && self.lane.unsent > 0 => Progress::wait(None),
+            Item::Literal(..) | Item::End(_) | Item::Reset if is_own => {
+                self.speak(&playable.transcript().entries, now)
+            }
+            Item::Wait(_, time) if is_own => self.pause(*time, now),
+            // The client's pauses come before its silence.
+            Item::Quiet(time) if is_own => self.pause(self.allowance + *time + QUIET_MARGIN, now),
+            Item::Wait(_, time) => {
+                self.allowance += *time;
+                self.pass();
+                Progress::Passed
+            }
+            Item::Any => {
+                self.lane.is_skipping = true;
+                self.pass();
+                Progress::Passed
+            }
+            Item::Quiet(time) => self.expect_silence(*time, now),
+            Item::End(_) => self.expect_end(End::Eof, now),
+            Item::Reset => self.expect_end(End::Reset, now),
+            Item::Literal(..) | Item::Pattern(..) => self.expect(item, now),
+        })
+    }
+
+    /// Sends adjacent items of our side together.
+    fn speak<T>(&mut self, entries: &[Entry], now: Duration) -> Progress<T> {
+        self.since = now;
+        let mut bytes = Vec::new();
+        while let Some(Entry { item, .. }) = entries.get(self.cursor)
+            && item.side() == self.own()
+        {
+            match item {
+                // A client finds out by reading what happened; the script goes on as if its bytes were sent.
+                Item::Literal(Side::Client, _) if self.lane.is_refused => {}
+                Item::Literal(Side::Server, literal) if self.is_client_gone() && !literal.is_empty() => {
+                    return Progress::Failed(self.ended_early(Vec::new()));
+                }
+                Item::Literal(_, literal) => bytes.extend_from_slice(literal),
+                Item::End(_) | Item::Reset if bytes.is_empty() => {
+                    self.lane.has_ended = true;
+                    self.pass();
+                    return Progress::Step(if *item == Item::Reset { Step::Reset } else { Step::End });
+                }
+                Item::End(_)
+                | Item::Reset
+                | Item::Pattern(..)
+                | Item::Any
+                | Item::Wait(..)
+                | Item::Quiet(_) => break,
+            }
+            self.pass();
+        }
+        self.lane.unsent += bytes.len();
+        // Items may have no bytes.
+        if bytes.is_empty() { Progress::Passed } else { Progress::Step(Step::Send(bytes)) }
+    }
+
+    /// Whether nothing that a mock sends can arrive any more. EOF does not mean that: a client may shut down its
+    /// sending side and go on reading.
+    fn is_client_gone(&self) -> bool {
+        self.lane.is_refused || self.lane.end == Some(End::Reset)
+    }
+
+    /// Sends nothing for `time`.
+    fn pause<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
+        // A mock's silence starts when its client could have noticed it: after everything is sent.
+        if self.lane.unsent > 0 && self.own() == Side::Server {
+            return Progress::wait(None);
+        }
+        let until = (*self.pause.get_or_insert(now)).max(self.since) + time;
+        if now < until {
+            return Progress::wait(Some(until));
+        }
+        self.since = now;
+        self.pass();
+        Progress::Passed
+    }
+
+    fn expect_silence<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
+        let mut start = (*self.pause.get_or_insert(now)).max(self.since);
+        if self.lane.is_skipping {
+            self.lane.take_all();
+            start = start.max(self.lane.last_received);
+        } else if !self.lane.input().is_empty() {
+            return Progress::Failed(self.unexpected());
+        }
+        if now < start + time && self.lane.end.is_none() {
+            return Progress::wait(Some(start + time));
+        }
+        self.matched(0, now);
+        Progress::Passed
+    }
+
+    fn expect_end<T>(&mut self, end: End, now: Duration) -> Progress<T> {
+        if self.lane.is_skipping {
+            self.lane.take_all();
+        }
+        if !self.lane.input().is_empty() {
+            return Progress::Failed(self.unexpected());
+        }
+        match (end, self.lane.end) {
+            (End::Eof, None) => self.wait_for(|_, limit| Fault::NoEof { limit }, now),
+            (End::Reset, None) => self.wait_for(|received, limit| Fault::Missing { received, limit }, now),
+            (End::Eof, Some(End::Eof)) | (End::Reset, Some(End::Reset)) => {
+                self.matched(0, now);
+                Progress::Passed
+            }
+            (End::Eof, Some(End::Reset)) => Progress::Failed(self.ended_early(Vec::new())),
+            (End::Reset, Some(End::Eof)) => Progress::Failed(Fault::EofForReset),
+        }
+    }
+
+    /// Expects bytes: a literal, or a line that a pattern matches.
+    fn expect<T>(&mut self, item: &Item, now: Duration) -> Progress<T> {
+        loop {
+            let (input, has_ended) = (self.lane.input(), self.lane.end.is_some());
+            match compare(item, input, self.transcript().eol, has_ended) {
+                Match::Yes(length) => {
+                    self.matched(length, now);
+                    return Progress::Passed;
+                }
+                Match::No if self.lane.is_skipping => match memchr::memchr(b'\n', input) {
+                    Some(line_feed) => self.lane.take(line_feed + 1),
+                    None if has_ended => break,
+                    None if input.len() >= LONGEST_LINE => return Progress::Failed(self.differs()),
+                    None => return self.wait_for(|received, limit| Fault::Missing { received, limit }, now),
+                },
+                Match::No => return Progress::Failed(self.differs()),
+                Match::Open if has_ended => break,
+                Match::Open => {
+                    return self.wait_for(|received, limit| Fault::Missing { received, limit }, now);
+                }
+            }
+        }
+        Progress::Failed(self.ended_early(self.line().0.to_vec()))
+    }
+
+    /// Waits for input within the item's limit. A mock waits forever for its client.
+    fn wait_for<T>(&self, late: impl FnOnce(Vec<u8>, Duration) -> Fault, now: Duration) -> Progress<T> {
+        if self.own() == Side::Server {
+            return Progress::wait(None);
+        }
+        let limit = self.transcript().timeout + self.allowance;
+        if now < self.since + limit {
+            return Progress::wait(Some(self.since + limit));
+        }
+        Progress::Failed(late(self.lane.input().to_vec(), limit))
+    }
+
+    /// Takes the input that the item at the cursor has matched.
+    fn matched(&mut self, length: usize, now: Duration) {
+        self.lane.take(length);
+        self.lane.is_skipping = false;
+        if length > 0 {
+            self.allowance = Duration::ZERO;
+        }
+        self.since = now;
+        self.pass();
+    }
+
+    fn pass(&mut self) {
+        self.cursor += 1;
+        self.pause = None;
+    }
+
+    /// Moves the cursor past items that are not compared.
+    pub(super) fn pass_over(&mut self, count: usize) {
+        self.cursor += count;
+        self.pause = None;
+        self.allowance = Duration::ZERO;
+    }
+
+    /// The line that the item at the cursor does not match, and whether it is complete.
+    pub(super) fn line(&self) -> (&[u8], bool) {
+        let input = self.lane.input();
+        let same = match self.item() {
+            Some(Item::Literal(_, literal)) => literal.iter().zip(input).take_while(|(a, b)| a == b).count(),
+            _ => 0,
+        };
+        let (line, is_complete) = self.lane.line(same);
+        (line, is_complete || input.len() >= LONGEST_LINE)
+    }
+
+    fn differs(&self) -> Fault {
+        Fault::Differs { received: self.line().0.to_vec() }
+    }
+
+    pub(super) fn unexpected(&self) -> Fault {
+        Fault::Unexpected { received: self.line().0.to_vec() }
+    }
+
+    /// The fault of a stream that ended too soon, after part of a line.
+    pub(super) fn ended_early(&self, received: Vec<u8>) -> Fault {
+        match self.lane.end {
+            Some(End::Reset) => Fault::Reset { received },
+            Some(End::Eof) | None => Fault::ClosedEarly { received },
+        }
+    }
+}
