@@ -425,7 +425,9 @@ proptest! {
 pub(super) fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
     let changes = prop::collection::vec((0..12usize, 0..6u8), 0..4);
     let vague = prop::collection::vec(0..8u8, 0..12);
-    (any_case(), changes, vague).prop_map(|(case, changes, vague)| {
+    let pause = (0..12usize, prop_oneof![Just(Side::Client), Just(Side::Server)], 0..60u64);
+    let pauses = prop::collection::vec(pause, 0..3);
+    (any_case(), changes, vague, pauses).prop_map(|(case, changes, vague, pauses)| {
         let now: Vec<Item> = case
             .items
             .iter()
@@ -449,6 +451,9 @@ pub(super) fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
                 old.remove(index);
             }
         }
+        for (at, side, time) in pauses {
+            old.insert(at.min(old.len()), Item::Wait(side, ms(time)));
+        }
         (Case::new(case.eol, old, &[3, 2, 1, 0, 1]), Case::new(case.eol, now, &[]))
     })
 }
@@ -461,7 +466,13 @@ proptest! {
         let (transcript, played) = (old.transcript(), now.transcript());
         let outcome = learn(&transcript, &played, delivery);
         let Ok(turns) = outcome.check else { return Ok(()) };
-        let Ok(new) = rewrite(&transcript, &turns) else { return Ok(()) };
+        let new = match rewrite(&transcript, &turns) {
+            Ok(new) => new,
+            Err(conflict) => {
+                prop_assert!(conflict.to_string().contains("no longer matches"), "{conflict}\n{}", old.text);
+                return Ok(());
+            }
+        };
         let text = new.as_deref().unwrap_or(&old.text);
         let outcome = converse(&parse(text), &played, delivery);
         prop_assert_eq!(outcome.check, Ok(()), "old:\n{}\nnow:\n{}\nnew:\n{}", old.text, now.text, text);

@@ -160,7 +160,7 @@ fn patterns_stay_where_they_match_and_are_conflicts_where_not() {
     assert_eq!(with("220 x\n", "1\nx\nend\n", "B\n"), text.replace("S: one", "S: 1"));
     assert_eq!(with("220 x\nmore\n", "one\nend\n", "B\n"), text.replace("C: a", "S: more\nC: a"));
     let conflict =
-        |line, item| format!("t.chat:{line}: '{item}' does not hold any more, and only you can change it");
+        |line, item| format!("t.chat:{line}: '{item}' no longer matches; edit it by hand (file unchanged)");
     assert_eq!(with("xxx\n", "one\nend\n", "B\n"), conflict(1, "S~ 2\\d+ .*"));
     assert_eq!(with("220 x\n", "one\nx\n", "B\n"), conflict(4, "S ..."));
     let quiet = "C: a\nS QUIET 50ms\nC: b\n";
@@ -174,7 +174,7 @@ fn what_is_passed_over_is_compared_with_the_next_turn_too() {
     assert_eq!(update(text, &server("hi\n", "A\n")), "S ...\nC: a\nS~ .*\nS: A\n");
     let text = "S ...\nC: a\nS: A\n";
     assert_eq!(update(text, &server("hi\n", "A\n")), "unchanged");
-    let conflict = "t.chat:3: 'S: A' does not hold any more, and only you can change it";
+    let conflict = "t.chat:3: 'S: A' no longer matches; edit it by hand (file unchanged)";
     assert_eq!(update(text, &server("hi\n> ", "A\n")), conflict);
     let text = "S ...\nS\\ > \\\nC: a\nS: A\n";
     assert_eq!(update(text, &server("hi\n> ", "A\n")), "unchanged");
@@ -191,6 +191,31 @@ fn endings_are_rewritten() {
     assert_eq!(update("C: a\nS: A\n", &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
     assert_eq!(update("C: a\nS: B\n", &[("a\n", "A\n<RST>")]), "C: a\nS: A\nS RST\n");
     assert_eq!(update("C: a\n", &[("a\n", "<RST>")]), "C: a\nS RST\n");
+}
+
+#[test]
+fn an_ending_goes_after_the_pauses_and_the_client_s_end() {
+    let reset = "C: a\nS: A\nC EOF\nS RST\n";
+    for (old, server, new) in [
+        ("S WAIT 10ms\n", &[("", "<RST>")][..], "S WAIT 10ms\nS RST\n"),
+        ("S: ho\nS WAIT 1s\n", &[("", "hi\n<EOF>")], "S: hi\nS WAIT 1s\nS EOF\n"),
+        ("C: a\nS: A\nC WAIT 1s\n", &[("a\n", "A\n<RST>")], "C: a\nS: A\nC WAIT 1s\nS RST\n"),
+        ("C: a\nS: A\nS EOF\nC EOF\n", &[("a\n", "A\n<RST>")], reset),
+        ("C: a\nS: A\nC EOF\nS EOF\n", &[("a\n", "A\n"), ("<EOF>", "<RST>")], reset),
+        ("C: a\nS: B\nS EOF\nC WAIT 1s\n", &[("a\n", "A\n<RST>")], "C: a\nS: A\nC WAIT 1s\nS RST\n"),
+        ("C: a\nS: B\nS EOF\nC EOF\n", &[("a\n", "A\n<EOF>")], "C: a\nS: A\nS EOF\nC EOF\n"),
+    ] {
+        assert_eq!(update(old, server), new, "{old}");
+        assert_eq!(update(new, server), "unchanged", "{old}");
+    }
+}
+
+#[test]
+fn what_could_not_be_read_back_is_a_conflict() {
+    let transcript = parse("S EOF\nC: a\n");
+    let turn = Turn { items: (2, 2), matched: false, received: b"x\n".to_vec(), ..Turn::default() };
+    let error = rewrite(&transcript, &[turn]).unwrap_err().to_string();
+    assert!(error.starts_with("t.chat:3: ") && error.ends_with("(file unchanged)"), "{error}");
 }
 
 #[test]
