@@ -1,31 +1,29 @@
-//! What a person reads where the other side has left a transcript: a diff in its own notation, whose `+` lines
-//! can be pasted back.
+//! The report of a mismatch: a diff in the transcript's own notation, whose `+` lines can be pasted back.
 
 use std::fmt;
 
 use serde::Serialize;
 
 use super::divergence::{Divergence, Fault};
-use super::format::{Item, LineEnding, Side, Transcript};
+use super::format::{Item, LineEnding, Side};
 use super::playable::Playable;
 use super::writer::{duration, literals, notation};
 use crate::text::printable;
 
-/// How many items before the one that is wrong are shown.
+/// How many items are shown before the one that failed.
 const CONTEXT: usize = 2;
 
-/// How much of what was received is shown, in bytes.
+/// How many of the received bytes are shown.
 const SHOWN: usize = 2000;
 
-/// Where and how the other side left a transcript, for people to read.
+/// A divergence for people to read.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Diff {
     /// `smtp.chat:11: server reply differs (last sent: line 9)`
     pub(crate) headline: String,
-    /// Whether an update would change the item that is wrong.
+    /// Whether an update would rewrite the item that failed.
     #[serde(skip)]
     pub(crate) can_be_updated: bool,
-    /// What stands below it.
     pub(crate) lines: Vec<DiffLine>,
 }
 
@@ -33,15 +31,12 @@ pub(crate) struct Diff {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum DiffLine {
-    /// Where the two sides are from.
+    /// Where the expected or the received lines are from.
     Label(String),
-    /// An item that both have.
     Context(String),
-    /// What the transcript has.
     Expected(String),
-    /// What came.
     Received(String),
-    /// What helps to understand it.
+    /// Also the last line, which counts the items.
     Note(String),
 }
 
@@ -57,8 +52,7 @@ impl fmt::Display for DiffLine {
 }
 
 impl Diff {
-    /// The diff of a playable's expectations and what it saw of `peer`.
-    #[must_use]
+    /// The diff of what `playable` expected and what `peer` sent.
     pub(crate) fn new(playable: &Playable, divergence: &Divergence, peer: &str) -> Self {
         let (transcript, own) = (playable.transcript(), playable.own());
         let Divergence { index, fault } = divergence;
@@ -66,109 +60,129 @@ impl Diff {
         let entry = entries.get(*index);
         let path = printable(&transcript.path.display().to_string());
         let line = entry.map_or_else(|| transcript.end_line(), |entry| entry.line);
-        let within =
-            divergence.limit().map(|limit| format!("within {}; ", duration(limit))).unwrap_or_default();
-        let sent = playable
-            .last_sent(*index)
-            .map_or_else(|| "nothing sent before".to_owned(), |line| format!("last sent: line {line}"));
-
-        let eol = transcript.eol;
-        let text = |item: &Item| notation(item, eol);
+        let within = match divergence.limit() {
+            Some(limit) => format!("within {}; ", duration(limit)),
+            None => String::new(),
+        };
+        let sent = match playable.last_sent(*index) {
+            Some(line) => format!("last sent: line {line}"),
+            None => "nothing sent before".to_owned(),
+        };
+        let not_run = entries.len().saturating_sub(index + 1);
         let mut lines = vec![
             DiffLine::Label(format!("--- expected {path}")),
             DiffLine::Label(format!("+++ received {peer}")),
         ];
-        let context = &entries[index.saturating_sub(CONTEXT)..*index];
-        lines.extend(context.iter().map(|entry| DiffLine::Context(text(&entry.item))));
-        let expected = entry.map(|entry| text(&entry.item));
-        let is_surplus = matches!(fault, Fault::Unexpected { .. });
-        if !is_surplus {
-            lines.extend(expected.clone().map(DiffLine::Expected));
-        }
-        let received = fault.received();
-        let shown = &received[..received.len().min(SHOWN)];
-        lines.extend(literals(own.other(), shown, eol).into_iter().map(DiffLine::Received));
-        match (fault, own) {
-            (Fault::EofForReset | Fault::ClosedEarly { .. }, _) => {
-                lines.push(DiffLine::Received(text(&Item::End(own.other()))));
-            }
-            (Fault::Reset { .. }, Side::Client) => lines.push(DiffLine::Received(text(&Item::Reset))),
-            _ => {}
-        }
-        if is_surplus {
-            lines.extend(expected.map(DiffLine::Context));
-        }
+        lines.extend(compared(playable, divergence));
         lines.extend(
-            notes(transcript, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
+            notes(playable, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
         );
-        let not_run = entries.len().saturating_sub(index + 1);
-        lines.push(DiffLine::Note(format!(
-            "{index} item{} matched, {not_run} not run",
-            if *index == 1 { "" } else { "s" }
-        )));
+        lines.push(DiffLine::Note(format!("{index} matched, 1 failed, {not_run} not run")));
         let is_literal = entry.is_none_or(|entry| !matches!(entry.item, Item::Pattern(..) | Item::Quiet(_)));
+        let is_rewritten =
+            matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. });
         Self {
             headline: format!("{path}:{line}: {} ({within}{sent})", headline(fault, own)),
-            can_be_updated: is_literal
-                && matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. }),
+            can_be_updated: is_literal && is_rewritten,
             lines,
         }
     }
+}
+
+/// The items before the one that failed, that one, and what arrived instead.
+fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
+    let (transcript, own) = (playable.transcript(), playable.own());
+    let Divergence { index, fault } = divergence;
+    let text = |item: &Item| notation(item, transcript.eol);
+    let context = transcript.entries[index.saturating_sub(CONTEXT)..*index].iter();
+    let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(&entry.item))).collect();
+    let expected = transcript.entries.get(*index).map(|entry| text(&entry.item));
+    let received = fault.received();
+    let received = literals(own.other(), &received[..received.len().min(SHOWN)], transcript.eol);
+    let received = received.into_iter().map(DiffLine::Received);
+    match fault {
+        // The item may still follow what is too much.
+        Fault::Unexpected { .. } => {
+            lines.extend(received);
+            lines.extend(expected.map(DiffLine::Context));
+        }
+        Fault::Differs { .. }
+        | Fault::EofForReset
+        | Fault::Missing { .. }
+        | Fault::NoEof { .. }
+        | Fault::ClosedEarly { .. }
+        | Fault::Reset { .. } => {
+            lines.extend(expected.map(DiffLine::Expected));
+            lines.extend(received);
+        }
+    }
+    let end = match (fault, own) {
+        (Fault::EofForReset | Fault::ClosedEarly { .. }, _) => Some(Item::End(own.other())),
+        (Fault::Reset { .. }, Side::Client) => Some(Item::Reset),
+        // There is no notation for a reset by the client.
+        (Fault::Reset { .. }, Side::Server)
+        | (
+            Fault::Differs { .. } | Fault::Missing { .. } | Fault::NoEof { .. } | Fault::Unexpected { .. },
+            _,
+        ) => None,
+    };
+    lines.extend(end.map(|end| DiffLine::Received(text(&end))));
+    lines
 }
 
 fn headline(fault: &Fault, own: Side) -> &'static str {
     match (fault, own) {
         (Fault::Differs { .. } | Fault::EofForReset, Side::Client) => "server reply differs",
         (Fault::Differs { .. } | Fault::EofForReset, Side::Server) => "client message differs",
-        // A mock waits for ever.
+        // A mock has no time limits.
         (Fault::Missing { .. }, _) => "server reply missing",
+        (Fault::NoEof { .. }, _) => "expected EOF",
         (Fault::Unexpected { .. }, Side::Client) => "unexpected output",
         (Fault::Unexpected { .. }, Side::Server) => "unexpected input",
         (Fault::ClosedEarly { .. }, Side::Client) => "server closed early",
         (Fault::ClosedEarly { .. }, Side::Server) => "client closed early",
-        (Fault::NoEof { .. }, _) => "expected EOF",
         (Fault::Reset { .. }, _) => "connection reset",
     }
 }
 
-/// What the two lines do not show by themselves.
-fn notes(transcript: &Transcript, divergence: &Divergence) -> Vec<String> {
+/// Points out what the compared lines do not show.
+fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
+    let transcript = playable.transcript();
     let Divergence { index, fault } = divergence;
     let received = fault.received();
-    let differs = matches!(fault, Fault::Differs { .. } | Fault::EofForReset);
     let item = transcript.entries.get(*index).map(|entry| &entry.item);
     let mut notes = Vec::new();
-    let is_cr_lf = received.ends_with(b"\r\n");
+    let is_crlf = received.ends_with(b"\r\n");
     match transcript.eol {
-        LineEnding::Crlf if received.ends_with(b"\n") && !is_cr_lf => {
+        LineEnding::Crlf if received.ends_with(b"\n") && !is_crlf => {
             notes.push("the received line ends in LF; %eol is crlf".to_owned());
         }
-        LineEnding::Lf if is_cr_lf => notes.push("the received line ends in CR LF; %eol is lf".to_owned()),
-        _ => {}
+        LineEnding::Lf if is_crlf => notes.push("the received line ends in CRLF; %eol is lf".to_owned()),
+        LineEnding::Crlf | LineEnding::Lf => {}
     }
-    match item {
-        None => notes.push("the transcript ends here".to_owned()),
-        Some(Item::Pattern(..)) if differs => {
-            notes.push("the expression must match the whole line, without its end".to_owned());
+    match (item, fault) {
+        (None, _) => notes.push("end of transcript".to_owned()),
+        (Some(Item::Pattern(..)), Fault::Differs { .. }) => {
+            notes.push("the expression must match the line in full, without its line ending".to_owned());
         }
-        Some(Item::Literal(_, literal)) if received.len() > SHOWN && differs => {
+        (Some(Item::Pattern(..)), Fault::Missing { .. }) if !received.is_empty() => {
+            notes.push("the expression waits for the end of the line".to_owned());
+        }
+        (Some(Item::Literal(_, literal)), Fault::Differs { .. }) if received.len() > SHOWN => {
             let same = literal.iter().zip(received).take_while(|(a, b)| a == b).count();
-            notes.push(format!("they differ from byte {} of the line on", same + 1));
+            notes.push(format!("the line differs from byte {} on", same + 1));
         }
         _ => {}
     }
     if received.len() > SHOWN {
-        notes.push(format!("{} more bytes were received", received.len() - SHOWN));
+        notes.push(format!("{} more bytes received", received.len() - SHOWN));
     }
     if let Some(limit) = divergence.limit() {
-        let limit = duration(limit);
-        notes.push(match received.last() {
-            None => format!("nothing came for {limit}"),
-            Some(_) => format!("nothing more came for {limit}"),
-        });
+        let more = if received.is_empty() { "" } else { "more " };
+        notes.push(format!("no {more}data for {}", duration(limit)));
     }
-    if matches!(fault, Fault::Reset { .. }) {
-        notes.push("where this is right, write 'S RST'".to_owned());
+    if matches!(fault, Fault::Reset { .. }) && playable.own() == Side::Client {
+        notes.push("if this is expected, use 'S RST'".to_owned());
     }
     notes
 }
@@ -210,7 +224,7 @@ mod tests {
 -S: 550 No such user here
 +S\ 250 OK\n\
 note: the received line ends in LF; %eol is crlf
-4 items matched, 3 not run";
+4 matched, 1 failed, 3 not run";
         assert_eq!(diff("smtp.chat", text, Side::Client, said, "").join("\n"), expected);
     }
 
@@ -224,33 +238,33 @@ note: the received line ends in LF; %eol is crlf
                 "",
                 "",
                 "t:2: server reply missing (within 5s; last sent: line 1)",
-                &["-S: A", "note: nothing came for 5s"],
+                &["-S: A", "note: no data for 5s"],
             ),
             (
                 "A",
                 "",
                 "t:2: server reply missing (within 5s; last sent: line 1)",
-                &["-S: A", "+S\\ A\\", "note: nothing more came for 5s"],
+                &["-S: A", "+S\\ A\\", "note: no more data for 5s"],
             ),
             ("A", "<EOF>", "t:2: server closed early (last sent: line 1)", &["-S: A", "+S\\ A\\", "+S EOF"]),
             (
                 "",
                 "<RST>",
                 "t:2: connection reset (last sent: line 1)",
-                &["-S: A", "+S RST", "note: where this is right, write 'S RST'"],
+                &["-S: A", "+S RST", "note: if this is expected, use 'S RST'"],
             ),
             (
                 "A\r\n",
                 "",
                 "t:2: server reply differs (last sent: line 1)",
-                &["-S: A", "+S\\ A\\r", "note: the received line ends in CR LF; %eol is lf"],
+                &["-S: A", "+S\\ A\\r", "note: the received line ends in CRLF; %eol is lf"],
             ),
         ] {
             let diff = diff("t", text, Side::Client, said, end);
             assert_eq!(diff[0], headline);
             assert_eq!(diff[1..4], label);
             assert_eq!(diff[4..diff.len() - 1], *rest);
-            assert_eq!(diff.last().unwrap(), "1 item matched, 1 not run");
+            assert_eq!(diff.last().unwrap(), "1 matched, 1 failed, 1 not run");
         }
     }
 
@@ -258,24 +272,42 @@ note: the received line ends in LF; %eol is crlf
     fn shows_what_is_too_much_before_what_was_expected() {
         let shown = diff("t", "C: a\nS EOF\n", Side::Client, "more\nand more\n", "");
         assert_eq!(shown[0], "t:2: unexpected output (last sent: line 1)");
-        assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 item matched, 0 not run"]);
+        assert_eq!(shown[3..], [" C: a", "+S: more", " S EOF", "1 matched, 1 failed, 0 not run"]);
         let shown = diff("t", "# c\nC: a\n\n\n", Side::Client, "more", "");
         assert_eq!(shown[0], "t:3: unexpected output (last sent: line 2)");
-        let end = "note: the transcript ends here";
-        assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 item matched, 0 not run"]);
+        let end = "note: end of transcript";
+        assert_eq!(shown[3..], [" C: a", "+S\\ more\\", end, "1 matched, 1 failed, 0 not run"]);
         let shown = diff("t", "S EOF\n", Side::Client, "", "");
         assert_eq!(shown[0], "t:1: expected EOF (within 5s; nothing sent before)");
-        assert_eq!(shown[3..], ["-S EOF", "note: nothing came for 5s", "0 items matched, 0 not run"]);
+        assert_eq!(shown[3..], ["-S EOF", "note: no data for 5s", "0 matched, 1 failed, 0 not run"]);
+    }
+
+    #[test]
+    fn an_expression_is_explained() {
+        let notes = |said| {
+            let shown = diff("t", "S~ a+\n", Side::Client, said, "");
+            shown.into_iter().filter(|line| line.starts_with("note: ")).collect::<Vec<_>>()
+        };
+        let in_full = "note: the expression must match the line in full, without its line ending";
+        assert_eq!(notes("ab\n"), [in_full]);
+        assert_eq!(
+            notes("a"),
+            ["note: the expression waits for the end of the line", "note: no more data for 5s"]
+        );
+        assert_eq!(notes(""), ["note: no data for 5s"]);
     }
 
     #[test]
     fn a_mock_says_the_same_of_its_client() {
         let shown = diff("t", "S: hi\nC: a\n", Side::Server, "b\n", "");
         assert_eq!(shown[0], "t:2: client message differs (last sent: line 1)");
-        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 item matched, 0 not run"]);
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C: b", "1 matched, 1 failed, 0 not run"]);
         let shown = diff("t", "S: hi\nC: a\n", Side::Server, "", "<EOF>");
         assert_eq!(shown[0], "t:2: client closed early (last sent: line 1)");
-        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 item matched, 0 not run"]);
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "+C EOF", "1 matched, 1 failed, 0 not run"]);
+        let shown = diff("t", "S: hi\nC: a\n", Side::Server, "", "<RST>");
+        assert_eq!(shown[0], "t:2: connection reset (last sent: line 1)");
+        assert_eq!(shown[3..], [" S: hi", "-C: a", "1 matched, 1 failed, 0 not run"]);
         let shown = diff("t", "C: a\n", Side::Server, "a\nb\n", "");
         assert_eq!(shown[0], "t:2: unexpected input (nothing sent before)");
     }
@@ -286,9 +318,6 @@ note: the received line ends in LF; %eol is crlf
         let text = format!("S: {}y\n", "x".repeat(2999));
         let shown = diff("t", &text, Side::Client, &said, "");
         let notes: Vec<&String> = shown.iter().filter(|line| line.starts_with("note: ")).collect();
-        assert_eq!(
-            notes,
-            ["note: they differ from byte 3000 of the line on", "note: 3001 more bytes were received"]
-        );
+        assert_eq!(notes, ["note: the line differs from byte 3000 on", "note: 3001 more bytes received"]);
     }
 }

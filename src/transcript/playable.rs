@@ -24,7 +24,7 @@ impl Playable {
         let found = transcript.entries.iter().find_map(|entry| Some((entry.line, form(&entry.item)?)));
         if let Some((line, form)) = found {
             let letter = own.letter();
-            let message = format!("found '{form}'; expected what the {own} sends ('{letter}: text')");
+            let message = format!("expected text for the {own} to send ('{letter}: text'), found '{form}'");
             return Err(ParseError { path: transcript.path, line, message });
         }
         Ok(Self { transcript: Arc::new(transcript), own })

@@ -97,29 +97,29 @@ fn each_way_to_go_wrong_has_a_headline_of_its_own() {
         (
             "C: hi\nS: HO\n",
             "3: server reply differs (last sent: line 2)",
-            "-S: HO\n+S: HI\n1 item matched, 0 not run\n",
+            "-S: HO\n+S: HI\n1 matched, 1 failed, 0 not run\n",
         ),
         (
             "C: hi\nS~ H\n",
             "3: server reply differs (",
-            "-S~ H\n+S: HI\nnote: the expression must match the whole",
+            "-S~ H\n+S: HI\nnote: the expression must match the line in full",
         ),
         ("C: hi\nS: HI\nC: close\nS: x\n", "5: server closed early (last sent: line 4)", "-S: x\n+S EOF\n"),
         ("C: close\nC EOF\nS: x\n", "4: server closed early (", "+S EOF\n"),
         ("C: close\nS ...\nS: x\n", "4: server closed early (", "+S EOF\n"),
         ("C: reset\nS: x\n", "3: connection reset (last sent: line 2)", "-S: x\n+S RST\n"),
-        ("C: reset\nS EOF\n", "3: connection reset (", "note: where this is right, write 'S RST'\n"),
+        ("C: reset\nS EOF\n", "3: connection reset (", "note: if this is expected, use 'S RST'\n"),
         (
             "C: silence\nS: x\n",
             "3: server reply missing (within 200ms; last",
-            "-S: x\nnote: nothing came for 200ms\n",
+            "-S: x\nnote: no data for 200ms\n",
         ),
         (
             "C: part\nS: part\n",
             "3: server reply missing (within 200ms; last",
-            "-S: part\n+S\\ par\\\nnote: nothing more",
+            "-S: part\n+S\\ par\\\nnote: no more data",
         ),
-        ("S: greeting\n", "2: server reply missing (within 200ms; nothing sent before)", "nothing came"),
+        ("S: greeting\n", "2: server reply missing (within 200ms; nothing sent before)", "no data"),
         ("C: silence\nS RST\n", "3: server reply missing (within 200ms", "-S RST\n"),
         ("C: close\nS RST\n", "3: server reply differs (", "-S RST\n+S EOF\n"),
         (
@@ -131,13 +131,13 @@ fn each_way_to_go_wrong_has_a_headline_of_its_own() {
         (
             "C: twice\nS: TWICE\nC EOF\n\n",
             "5: unexpected output (last",
-            "+S: TWICE\nnote: the transcript ends here\n",
+            "+S: TWICE\nnote: end of transcript\n",
         ),
         ("C: twice\nS: TWICE\nS QUIET 100ms\n", "4: unexpected output (", "+S: TWICE\n S QUIET 100ms\n"),
         (
             "C: crlf\nS: CRLF\n",
             "3: server reply differs (",
-            "+S\\ CRLF\\r\nnote: the received line ends in CR LF; %eol is lf\n",
+            "+S\\ CRLF\\r\nnote: the received line ends in CRLF; %eol is lf\n",
         ),
         ("C: hi\nS: HI\nS EOF\n", "4: expected EOF (within 200ms; ", "-S EOF\n"),
     ] {
@@ -168,11 +168,11 @@ fn an_invalid_transcript_is_reported_before_connecting() {
         (b"C\\ \\ud800\n", 1, r"'\u'"),
         (long.as_bytes(), 2, "10485763 bytes"),
         (b"%color red\n", 1, "'%color red'"),
-        (b"# x\nC: x\n%eol crlf\n", 3, "%eol after an item"),
+        (b"# x\nC: x\n%eol crlf\n", 3, "%eol after one"),
         (b"S~ (\n", 1, "'S~ ('"),
         (b"C: x\nC~ x\n", 2, "'C~'"),
         (b"hello\n", 1, "'hello'"),
-        (b"C EOF\nC: x\n", 2, "ended on line 1"),
+        (b"C EOF\nC: x\n", 2, "C item after C EOF on line 1"),
     ] {
         let lonely = Lonely::new();
         let chats = Chats::with("C: fine\n");
@@ -180,7 +180,7 @@ fn an_invalid_transcript_is_reported_before_connecting() {
         let files = ["t.chat", "bad.chat"];
         for run in [chats.check(&lonely.address(), &files), chats.update(&lonely.address(), &files)] {
             let run = run.run();
-            run.fails_with(2, &[&format!("capchat: bad.chat:{line}: found "), found, "expected"]);
+            run.fails_with(2, &[&format!("capchat: bad.chat:{line}: expected "), ", found ", found]);
             assert!(run.errors().len() < 500);
             assert_eq!(run.report(), "");
         }

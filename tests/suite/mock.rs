@@ -66,7 +66,7 @@ fn a_client_that_departs_is_disconnected_and_logged() {
     let diff: Vec<String> = (0..6).map(|_| mock.log_line()).collect();
     let peer = client.address();
     let expected = format!(
-        "--- expected {}\n+++ received {peer}\n S\\ login: \\\n-C: anna\n+C: otto\n1 item matched, 4 not run",
+        "--- expected {}\n+++ received {peer}\n S\\ login: \\\n-C: anna\n+C: otto\n1 matched, 1 failed, 4 not run",
         path.display()
     );
     assert_eq!(diff.join("\n"), expected);
@@ -145,8 +145,13 @@ fn what_cannot_be_played_is_reported_before_listening() {
         let output = output.unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{errors}");
-        let start = format!("capchat: {}:{line}: found {found}", chats.path("t.chat").display());
-        assert!(errors.starts_with(&start) && errors.matches('\n').count() == 1, "{errors}");
+        let start = format!("capchat: {}:{line}: expected ", chats.path("t.chat").display());
+        assert!(
+            errors.starts_with(&start)
+                && errors.contains(&format!(", found {found}"))
+                && errors.matches('\n').count() == 1,
+            "{errors}"
+        );
     }
     let chats = Chats::with("S RST\n");
     let address = format!("unix:{}", chats.path("socket").display());
@@ -177,27 +182,60 @@ fn a_pattern_matches_a_client_line() {
 #[test]
 fn a_reset_follows_all_data() {
     let line = "x".repeat(999);
-    let lines = 2000;
+    let lines = 20_000;
     let chats = Chats::with(format!("C: go\n{}S RST\n", format!("S: {line}\n").repeat(lines)));
-    let mut mock = play(&chats, &["--connections", "2"]);
-    let mut client = mock.connect();
-    client.send("go\n");
-    let mut received = 0;
-    let mut buffer = vec![0; 3000];
-    let error = loop {
-        match client.stream.read(&mut buffer) {
-            Ok(0) => panic!("EOF after {received} bytes"),
-            Ok(count) => received += count,
-            Err(error) => break error,
+    let mut mock = play(&chats, &["--connections", "3"]);
+    for has_ended in [false, true] {
+        let mut client = mock.connect();
+        client.send("go\n");
+        if has_ended {
+            client.end();
         }
-        // Reads slowly: the mock must wait.
-        if received % 7 == 0 {
-            thread::sleep(Duration::from_micros(200));
-        }
-    };
-    assert_eq!((error.kind(), received), (ErrorKind::ConnectionReset, lines * 1000));
+        let mut received = 0;
+        let mut buffer = vec![0; 3000];
+        let error = loop {
+            match client.stream.read(&mut buffer) {
+                Ok(0) => panic!("EOF after {received} bytes"),
+                Ok(count) => received += count,
+                Err(error) => break error,
+            }
+            // Reads slowly: the mock must wait.
+            if received % 7 == 0 {
+                thread::sleep(Duration::from_micros(200));
+            }
+        };
+        assert_eq!((error.kind(), received), (ErrorKind::ConnectionReset, lines * 1000));
+    }
     chats.passes(mock.address());
     assert_eq!(mock.wait().code(), Some(0));
+}
+
+#[test]
+fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
+    let chats = Chats::with(format!("C: go\n{}", format!("S: {}\n", "x".repeat(999)).repeat(20_000)));
+    let mut mock = play(&chats, &["--connections", "3"]);
+    for has_ended in [false, true] {
+        let mut client = mock.connect();
+        client.send("go\n");
+        if has_ended {
+            client.end();
+        }
+        client.expect("xxx");
+        drop(client);
+        let headline = mock.log_line_with("t.chat:");
+        let is_gone = headline.contains("connection reset (") || headline.contains("client closed early (");
+        assert!(is_gone && headline.contains("last sent: line "), "{headline}");
+        assert!(mock.log_line_with("disconnected").contains("did not follow"));
+    }
+    // One that has only ended its side is sent everything.
+    let mut client = mock.connect();
+    client.send("go\n");
+    client.end();
+    let mut received = Vec::new();
+    client.stream.read_to_end(&mut received).unwrap();
+    assert_eq!(received.len(), 20_000_000);
+    assert!(mock.log_line_with("disconnected").contains(": followed"));
+    assert_eq!(mock.wait().code(), Some(3));
 }
 
 #[test]

@@ -196,6 +196,21 @@ fn a_server_records_each_connection() {
 }
 
 #[test]
+fn data_after_the_end_of_the_server_is_recorded() {
+    let chats = Chats::new();
+    let folder = chats.path("records");
+    let server = TestServer::start(&["--record", folder.to_str().unwrap()]);
+    let mut client = server.connect();
+    client.send("CLOSE SOCKET\n");
+    client.expect_end("");
+    client.send("more\nand");
+    client.end();
+    server.log_line_with("disconnected");
+    let expected = "C: CLOSE SOCKET\nS EOF\nC: more\nC\\ and\\\nC EOF\n";
+    eventually("the recording", || (records(&chats)[0].1 == expected).then_some(()));
+}
+
+#[test]
 fn the_reset_of_a_mock_is_recorded() {
     let chats = Chats::with("C: x\nS: y\nS RST\n");
     let folder = chats.path("records");

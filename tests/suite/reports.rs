@@ -28,7 +28,7 @@ fn the_text_report_is_as_documented() {
     let expected = format!(
         "PASS ./a.chat\nFAIL ./b#<&\".chat:3: server reply differs (last sent: line 2)\n\
          --- expected ./b#<&\".chat\n+++ received {address}\n C: <&>\n-S: ]]>'\n+S: <&>\n\
-         1 item matched, 0 not run\n1 passed, 1 failed\n"
+         1 matched, 1 failed, 0 not run\n1 passed, 1 failed\n"
     );
     assert_eq!(run.report(), expected);
     run.fails_with(3, &["1 of 2"]);

@@ -1,0 +1,105 @@
+//! What is read, and what is not.
+
+use super::*;
+use std::time::Duration;
+
+fn parse(text: &str) -> Result<Transcript, String> {
+    read(Path::new("t.chat"), text.as_bytes()).map_err(|error| error.to_string())
+}
+
+fn items(text: &str) -> Vec<Item> {
+    parse(text).unwrap().entries.into_iter().map(|entry| entry.item).collect()
+}
+
+fn client(bytes: &[u8]) -> Item {
+    Item::Literal(Side::Client, bytes.to_vec())
+}
+
+fn server(bytes: &[u8]) -> Item {
+    Item::Literal(Side::Server, bytes.to_vec())
+}
+
+#[test]
+fn reads_every_form() {
+    let text = "\u{feff}# a comment\n%eol crlf\n%timeout 10s\n\n  C: hello \r\n\tS:  two\nC:\nS\\ a\\\\\\r\\n\\t\\x00\\xFf\n\
+                C\\ half \\\nS~ 2\\d+ .*\nS ...\nC WAIT 200ms\nS WAIT 1s\nS QUIET 1.5s\nC EOF\nS EOF";
+    let transcript = parse(text).unwrap();
+    assert_eq!((transcript.eol, transcript.timeout), (LineEnding::Crlf, Duration::from_secs(10)));
+    let lines: Vec<usize> = transcript.entries.iter().map(|entry| entry.line).collect();
+    assert_eq!(lines, (5..=16).collect::<Vec<_>>());
+    assert_eq!(
+        items(text),
+        [
+            client(b"hello \r\n"),
+            server(b" two\r\n"),
+            client(b"\r\n"),
+            server(b"a\\\r\n\t\0\xff\r\n"),
+            client(b"half "),
+            Item::Pattern(Side::Server, Pattern::new(r"2\d+ .*").unwrap()),
+            Item::Any,
+            Item::Wait(Side::Client, Duration::from_millis(200)),
+            Item::Wait(Side::Server, Duration::from_secs(1)),
+            Item::Quiet(Duration::from_millis(1500)),
+            Item::End(Side::Client),
+            Item::End(Side::Server),
+        ]
+    );
+    assert_eq!(items("S RST"), [Item::Reset]);
+}
+
+#[test]
+fn a_backslash_at_the_end_leaves_out_the_end_of_line_and_two_do_not() {
+    assert_eq!(items("C\\ a\\"), [client(b"a")]);
+    assert_eq!(items("C\\ a\\\\"), [client(b"a\\\n")]);
+    assert_eq!(items("C\\ a\\\\\\"), [client(b"a\\")]);
+    assert_eq!(items("C: a\\"), [client(b"a\\\n")]);
+    assert_eq!(items("C\\"), [client(b"\n")]);
+}
+
+#[test]
+fn names_the_line_what_was_found_and_what_was_expected() {
+    for (text, line, found, expected) in [
+        ("C:text", 1, "'C:text'", "a space after 'C:'"),
+        ("\nhello", 2, "'hello'", "'C:'"),
+        ("C2: x", 1, "'C2: x' (numbers are reserved for several connections)", "'C:'"),
+        ("C RST", 1, "'C RST'", "'S RST'"),
+        ("C ...", 1, "'C ...'", "'S ...'"),
+        ("S", 1, "'S'", "'C:'"),
+        ("C  EOF", 1, "'C  EOF'", "'C EOF'"),
+        ("%eol cr", 1, "'%eol cr'", "'%eol lf'"),
+        ("%timeout 0", 1, "'%timeout 0'", "'%timeout 5s'"),
+        ("%color", 1, "'%color'", "'%eol' or '%timeout'"),
+        ("C: x\n%eol lf", 2, "%eol after one", "directives before the first item"),
+        ("%eol lf\n%eol lf", 2, "a second one", "at most one %eol"),
+        ("C WAIT", 1, "'C WAIT'", "'C WAIT 200ms'"),
+        ("S QUIET long", 1, "'S QUIET long'", "'S QUIET 200ms'"),
+        ("S~", 1, "nothing", "a regular expression after 'S~'"),
+        ("S~ a)(b", 1, "'S~ a)(b'", "a regular expression"),
+        ("S~ [", 1, "'S~ ['", "a regular expression"),
+        ("C\\ \\ud800", 1, r"'\u'", r"'\xHH'"),
+        ("C\\ \\x1", 1, r"'\x1'", r"'\xHH'"),
+        ("C\\ \\xé0", 1, r"'\xé0'", r"'\xHH'"),
+        ("C\\ \\{name}", 1, r"'\{' ('\{name}' is reserved)", r"'\xHH'"),
+        ("C EOF\nC: x", 2, "C item after C EOF on line 1", "S items or the end"),
+        ("S EOF\nS: x", 2, "S item after S EOF on line 1", "C items or the end"),
+        ("S RST\nS EOF", 2, "S item after S RST on line 1", "the end"),
+        ("S RST\nC: x", 2, "C item after S RST on line 1", "the end"),
+        ("C: \x1b[2J\nX\x1b", 2, r"'X\u{1b}'", "'C:'"),
+    ] {
+        let error = parse(text).unwrap_err();
+        assert!(error.starts_with(&format!("t.chat:{line}: expected ")), "{text:?}: {error}");
+        let (should, is) = error.split_once(", found ").unwrap();
+        assert!(is.contains(found) && should.contains(expected), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn names_the_line_of_a_byte_that_is_not_utf8_and_of_one_that_is_too_long() {
+    let error = read(Path::new("t.chat"), b"C: a\nC: \xed\xa0\x80\n").unwrap_err();
+    assert_eq!((error.line, error.message.contains("0xed")), (2, true));
+    let error = parse(&format!("\nC: {}", "x".repeat(10 << 20))).unwrap_err();
+    assert!(
+        error.starts_with("t.chat:2: expected a line of at most 1048576 bytes, found 10485763 bytes"),
+        "{error}"
+    );
+}
