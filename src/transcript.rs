@@ -1,16 +1,13 @@
-//! Transcripts: conversations as plain text, in the notation of the IETF's RFCs.
+//! Transcripts: conversations as plain text, in the notation of the IETF's RFCs. See capchat-transcript(5).
 //!
-//! All of this is pure. The reader and the writer turn text into items and back, the player says what to send
-//! and when a conversation has left its transcript, the recorder writes down what it is told, and the diff
-//! and the update say what is different. None of them has a socket, a clock or a file. The format is
-//! specified in capchat-transcript(5).
+//! Nothing here has a socket, a clock or a file. `reader` and `writer` turn text into the items of `format` and
+//! back, `player` plays one side, `recorder` writes down a conversation, `update` rewrites a transcript, and
+//! `compare` says for all of them what an item matches. A `divergence` is what went wrong, and `diff` shows it.
 
 mod compare;
 mod diff;
 mod divergence;
 mod format;
-#[cfg(test)]
-mod old;
 mod playable;
 mod player;
 #[cfg(test)]
@@ -20,8 +17,6 @@ mod recorder;
 #[cfg(test)]
 mod testing;
 mod update;
-#[cfg(test)]
-mod versus;
 mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};

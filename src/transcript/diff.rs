@@ -101,7 +101,7 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let received = literals(own.other(), &received[..received.len().min(SHOWN)], transcript.eol);
     let received = received.into_iter().map(DiffLine::Received);
     match fault {
-        // The item may still follow what is too much.
+        // The item itself may still follow.
         Fault::Unexpected { .. } => {
             lines.extend(received);
             lines.extend(expected.map(DiffLine::Context));

@@ -1,5 +1,4 @@
-//! What holds for every transcript, on generated ones: two players that talk to each other over a connection
-//! in memory, with a clock that nobody waits for.
+//! Properties of all transcripts, on generated ones: two players talk to each other on a fake clock.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
@@ -71,11 +70,11 @@ fn text_of(items: &[Item], eol: LineEnding, decoration: &[u8]) -> String {
     text
 }
 
-pub(super) fn any_eol() -> impl Strategy<Value = LineEnding> {
+fn any_eol() -> impl Strategy<Value = LineEnding> {
     prop_oneof![Just(LineEnding::Lf), Just(LineEnding::Crlf)]
 }
 
-pub(super) fn any_delivery() -> impl Strategy<Value = Delivery> {
+fn any_delivery() -> impl Strategy<Value = Delivery> {
     prop_oneof![
         Just(Delivery::Prompt),
         any::<u64>().prop_map(Delivery::Bytes),
@@ -83,8 +82,8 @@ pub(super) fn any_delivery() -> impl Strategy<Value = Delivery> {
     ]
 }
 
-/// What one item says: lines, prompts, lines that end otherwise, many lines, nothing, any bytes.
-pub(super) fn any_bytes(eol: LineEnding) -> impl Strategy<Value = Vec<u8>> {
+/// The bytes of one item: lines, prompts, other line endings, several lines, nothing, anything.
+fn any_bytes(eol: LineEnding) -> impl Strategy<Value = Vec<u8>> {
     let line = move |text: String| [text.as_bytes(), eol.bytes()].concat();
     prop_oneof![
         6 => "[ab ]{0,3}".prop_map(line),
@@ -96,7 +95,7 @@ pub(super) fn any_bytes(eol: LineEnding) -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-pub(super) fn any_item(eol: LineEnding) -> impl Strategy<Value = Item> {
+fn any_item(eol: LineEnding) -> impl Strategy<Value = Item> {
     prop_oneof![
         5 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Client, bytes)),
         6 => any_bytes(eol).prop_map(|bytes| Item::Literal(Side::Server, bytes)),
@@ -108,7 +107,7 @@ pub(super) fn any_item(eol: LineEnding) -> impl Strategy<Value = Item> {
     ]
 }
 
-/// Leaves out what comes from a side that has ended.
+/// Drops items that may not follow an earlier one.
 fn in_order(items: Vec<Item>) -> Vec<Item> {
     let mut ended = Vec::new();
     let mut kept = Vec::new();
@@ -127,7 +126,7 @@ fn in_order(items: Vec<Item>) -> Vec<Item> {
 }
 
 #[derive(Clone, Debug)]
-pub(super) struct Case {
+struct Case {
     eol: LineEnding,
     items: Vec<Item>,
     text: String,
@@ -139,13 +138,13 @@ impl Case {
         Self { eol, text: text_of(&items, eol, decoration), items }
     }
 
-    pub(super) fn transcript(&self) -> Transcript {
+    fn transcript(&self) -> Transcript {
         parse(&self.text)
     }
 }
 
 /// A transcript without patterns.
-pub(super) fn any_case() -> impl Strategy<Value = Case> {
+fn any_case() -> impl Strategy<Value = Case> {
     let decoration = prop::collection::vec(0..12u8, 0..12);
     any_eol().prop_flat_map(move |eol| {
         (prop::collection::vec(any_item(eol), 0..12), decoration.clone())
@@ -153,8 +152,8 @@ pub(super) fn any_case() -> impl Strategy<Value = Case> {
     })
 }
 
-/// A transcript as the recorder would write it: pieces of one side joined and cut at line ends, without pauses,
-/// and with the ending that an observer at the client sees.
+/// The items that the recorder writes: the bytes of one side joined and split at line feeds, without pauses, and
+/// with the ending that the client saw.
 fn normal_form(items: &[Item]) -> Vec<Item> {
     let mut normal = Vec::new();
     let mut run: Option<(Side, Vec<u8>)> = None;
@@ -191,7 +190,7 @@ fn normal_form(items: &[Item]) -> Vec<Item> {
             normal.push(client_end);
         }
     } else if !has(&Item::Reset) {
-        // The check ends its side where the transcript does not, and then the mock does.
+        // The check ends its side if the transcript does not, and then so does the mock.
         if !has(&client_end) {
             normal.push(client_end);
         }
@@ -217,7 +216,7 @@ fn line_of(result: &Result<(), Divergence>, transcript: &Transcript) -> Option<u
     Some(transcript.entries.get(index).map_or_else(|| transcript.end_line(), |entry| entry.line))
 }
 
-/// What the server sends behind an item before it needs more of the client.
+/// What the server sends after an item before it waits for the client.
 fn follows(items: &[Item]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for item in items {
@@ -231,7 +230,7 @@ fn follows(items: &[Item]) -> Vec<u8> {
     bytes
 }
 
-/// Another server: one with a reply that is changed, left out, or said twice, or one that ends otherwise.
+/// Turns a server into another one: a reply changes, is missing or is repeated, or the ending differs.
 fn change(items: &mut Vec<Item>, at: usize, how: u8) {
     if items.is_empty() {
         return;
@@ -250,7 +249,7 @@ fn change(items: &mut Vec<Item>, at: usize, how: u8) {
     }
 }
 
-/// Puts patterns in the place of some of the server's lines.
+/// Replaces some server lines with patterns.
 fn blur(items: &[Item], vague: &[u8]) -> Vec<Item> {
     let blurred = items.iter().enumerate().map(|(index, item)| match (item, vague.get(index)) {
         (Item::Literal(Side::Server, bytes), Some(0)) if bytes.ends_with(b"\n") => {
@@ -263,8 +262,8 @@ fn blur(items: &[Item], vague: &[u8]) -> Vec<Item> {
     blurred.collect()
 }
 
-/// A transcript with patterns in it, and what a server plays that follows it more or less.
-pub(super) fn any_conversation() -> impl Strategy<Value = (Case, Case)> {
+/// A transcript with patterns, and that of a server that follows it more or less.
+fn any_conversation() -> impl Strategy<Value = (Case, Case)> {
     let vague = prop::collection::vec(0..8u8, 12);
     let changes = prop::collection::vec((0..12usize, 0..8u8), 0..3);
     (any_case(), vague, changes).prop_map(|(case, vague, changes)| {
@@ -284,7 +283,7 @@ pub(super) fn any_conversation() -> impl Strategy<Value = (Case, Case)> {
 }
 
 fn check_literal(bytes: &[u8], side: Side, eol: LineEnding) -> Result<(), TestCaseError> {
-    // As one item, and as the recorder cuts it.
+    // As one item, and as the recorder splits it.
     let one = notation(&Item::Literal(side, bytes.to_vec()), eol);
     for lines in [vec![one], literals(side, bytes, eol)] {
         let text = format!("%eol {}\n{}\n", name_of(eol), lines.join("\n"));
@@ -354,7 +353,7 @@ proptest! {
         let checked = Case::new(case.eol, items.cloned().collect(), &[]);
         let outcome = converse(&checked.transcript(), &played, delivery);
         prop_assert_eq!((outcome.check, outcome.mock), (Ok(()), Ok(())), "{}", case.text);
-        // The recording has the same, but for the order of the two sides.
+        // The recording has the same bytes, but not in the same order.
         let recorded = items_of(&parse(&outcome.recording));
         prop_assert_eq!(said_by(Side::Server, &recorded), said_by(Side::Server, &case.items), "{}", case.text);
         prop_assert_eq!(said_by(Side::Client, &recorded), said_by(Side::Client, &case.items), "{}", case.text);
@@ -380,13 +379,13 @@ proptest! {
         let outcome = converse(&added, &played, delivery);
         let line = line_of(&outcome.check, &added);
         let own_line = added.entries[index].line;
-        // What follows an unterminated item may happen to be that text: then the check goes wrong further on.
+        // After an unterminated item, that text may happen to follow: then the check fails later.
         if !is_terminated && follows(&case.items[index + 1..]).starts_with(text.as_bytes()) {
             prop_assert!(line.is_some_and(|line| line > own_line), "{:?}\n{}", outcome.check, case.text);
         } else {
             prop_assert_eq!(line, Some(own_line), "{:?}\n{}", outcome.check, case.text);
         }
-        // And where the server says more than the transcript has: at that line, or behind an unterminated item.
+        // If the server says more than the transcript: at that line, or after an unterminated item.
         let outcome = converse(&played, &added, delivery);
         let line = line_of(&outcome.check, &played);
         let own_line = played.entries[index].line;
@@ -421,8 +420,8 @@ proptest! {
     }
 }
 
-/// A transcript that was right once, and what the server says now.
-pub(super) fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
+/// A transcript that is out of date, and that of the server.
+fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
     let changes = prop::collection::vec((0..12usize, 0..6u8), 0..4);
     let vague = prop::collection::vec(0..8u8, 0..12);
     let pause = (0..12usize, prop_oneof![Just(Side::Client), Just(Side::Server)], 0..60u64);
@@ -439,12 +438,12 @@ pub(super) fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
             let places: Vec<usize> =
                 (0..old.len()).filter(|&index| old[index].side() == Side::Server).collect();
             if let Some(&place) = places.get(at % places.len().max(1)) {
-                // Neither cut short nor reset: the client says the same.
+                // Not truncated and not reset: the client says the same as before.
                 change(&mut old, place, if matches!(how, 3 | 5) { 0 } else { how });
             }
         }
         let mut old = blur(&old, &vague);
-        // In a turn that has changed nothing tells what `S ...` took of it and what is the next turn's.
+        // In a turn that does not match, nothing tells which lines `S ...` took and which are the next turn's.
         for index in (0..old.len()).rev() {
             if old[index] == Item::Any && !matches!(old.get(index + 1), Some(Item::Literal(Side::Server, _)))
             {
@@ -476,7 +475,7 @@ proptest! {
         let text = new.as_deref().unwrap_or(&old.text);
         let outcome = converse(&parse(text), &played, delivery);
         prop_assert_eq!(outcome.check, Ok(()), "old:\n{}\nnow:\n{}\nnew:\n{}", old.text, now.text, text);
-        // What is right is not touched, and once is enough.
+        // A second update changes nothing.
         let again = parse(text);
         let outcome = learn(&again, &played, delivery);
         prop_assert!(outcome.check.is_ok(), "{:?}\n{}", outcome.check, text);

@@ -6,7 +6,7 @@ use super::writer::{LONGEST_PIECE, literals, notation};
 /// Records one conversation. Each call returns the text that is certain by then.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    /// That of the first complete line. Until there is one, items are held back.
+    /// The line ending of the first complete line. Until there is one, items are held back.
     eol: Option<LineEnding>,
     held: Vec<Item>,
     has_started: bool,
@@ -94,7 +94,7 @@ impl Recorder {
                 self.state = State::Over;
                 self.flush() + &self.write(Item::Reset) + &self.write_if_over()
             }
-            // It has said that it ended, and cannot say it again.
+            // `S RST` may not follow `S EOF`.
             State::ServerEnded { .. } => self.finish(),
             State::Over => String::new(),
         }
@@ -194,7 +194,7 @@ mod tests {
             recorder.finish(),
         ];
         assert_eq!(text.concat(), "%eol crlf\nS EOF\nC: one\nC\\ two\\\nC EOF\n");
-        // An end alone says nothing: nobody could go on.
+        // An end alone is not worth an item.
         let mut recorder = Recorder::default();
         assert_eq!(recorder.end(Side::Server) + &recorder.end(Side::Client), "S EOF\n");
         // A server that has ended cannot reset as well.

@@ -1,23 +1,22 @@
-//! Writes items as lines: without loss, safe to print on a terminal, and so that editors which strip blanks
-//! at the ends of lines take nothing away.
+//! Writes items as lines: lossless, safe to print on a terminal, and without trailing spaces that an editor might
+//! strip.
 
 use std::fmt::Write;
 use std::time::Duration;
 
 use super::format::{Item, LineEnding, Side};
 
-/// The longest piece of a line that the recorder writes as one item, in bytes: escaped, it stays below what
-/// the reader takes.
+/// The longest piece of a line that is written as one item, in bytes. Escaped, it is still short enough for the
+/// reader.
 pub(super) const LONGEST_PIECE: usize = 64 * 1024;
 
-/// The text of an item.
-#[must_use]
+/// The line of an item.
 pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     match item {
         Item::Literal(side, bytes) => literal(*side, bytes, eol),
         Item::Pattern(side, pattern) => {
             let mut text = format!("{}~ ", side.letter());
-            // As written, but for what would drive a terminal.
+            // As it was written, except for what a terminal would act on.
             for character in pattern.source().chars() {
                 if is_plain(character) {
                     text.push(character);
@@ -35,13 +34,12 @@ pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     }
 }
 
-/// The text of bytes that one side said, a line for each of theirs.
-#[must_use]
+/// The lines of literal items for the bytes that one side said.
 pub(super) fn literals(side: Side, bytes: &[u8], eol: LineEnding) -> Vec<String> {
     pieces(bytes).map(|piece| literal(side, piece, eol)).collect()
 }
 
-/// Cuts bytes behind each line feed, and where a line is too long for one item.
+/// Splits bytes after each line feed, and lines that are too long for one item.
 pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| line.chunks(LONGEST_PIECE))
 }
@@ -100,7 +98,6 @@ fn is_plain(character: char) -> bool {
 }
 
 /// A duration as the reader takes it.
-#[must_use]
 pub(super) fn duration(time: Duration) -> String {
     if time.subsec_nanos() == 0 {
         format!("{}s", time.as_secs())

@@ -11,7 +11,7 @@ use crate::transcript::divergence::{Divergence, Fault};
 use crate::transcript::format::{Entry, Item, Side};
 use crate::transcript::playable::Playable;
 
-/// How much silence ends a turn.
+/// This much silence ends a turn.
 const GAP: Duration = Duration::from_millis(100);
 
 /// Plays the client side, and collects what the server says, turn by turn. A turn is over when its items have
@@ -27,15 +27,17 @@ pub(crate) struct Learn {
 /// Whose turn it is. Each state but the last two holds the turn that input belongs to.
 ///
 /// ```text
-///                  ┌──────── next item is the server's ────────┐
-///                  ▼                                           │
-///   start ──► Listening ── next item is ours, silence ──► Speaking
-///               │  ▲ │                                         │
-///      mismatch │  │ └───────────── last item ─────────┐       │ last item
-///               ▼  │ silence                           ▼       ▼
-///             Settling                                   Last ── silence ──► Tail ──► learned
-///               │                                                             │
-///               └── stream ended too early ──► diverged ◄──────── Failed ◄────┘
+///                   ┌──── next item is the server's ─────┐
+///                   ▼                                    │
+///   start ───► Listening ── silence, next is ours ──► Speaking
+///     mismatch  │ ▲  │                                   │
+///               ▼ │  └─── no more items ──► Last ◄───────┘
+///           Settling                         │ silence
+///                                            ▼
+///                                           Tail ──► learned
+///
+///   Listening, if nothing arrives, and Tail, if something does ──► Failed ──► diverged
+///   Settling, if the stream ended with items left to send ──► diverged
 /// ```
 #[derive(Debug)]
 enum State {

@@ -6,7 +6,7 @@ use super::Step;
 use super::script::Script;
 use crate::transcript::divergence::{Divergence, Fault};
 
-/// How much silence ends an incomplete line.
+/// This much silence ends an incomplete line.
 const REST_OF_LINE: Duration = Duration::from_millis(500);
 
 /// What is wrong with the item at the cursor. Nothing is sent any more, and the cursor does not move.

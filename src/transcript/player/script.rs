@@ -93,7 +93,7 @@ impl Script {
         self.lane.input().len() < LONGEST_LINE
     }
 
-    /// The first of our items that are not sent in full. The cursor is after them all.
+    /// The first of our items that were handed out but are not sent in full.
     pub(super) fn first_unsent(&self) -> Option<usize> {
         let mut unsent = self.lane.unsent;
         let entries = self.transcript().entries[..self.cursor].iter();

@@ -16,7 +16,7 @@ const LINGER: Duration = Duration::from_secs(10);
 /// What happens after the last item.
 ///
 /// ```text
-///   Flushing ── everything is sent ──► Listening ── the end, or GRACE ──► over
+///   Flushing ── everything is sent ──► Listening ── the end, or a time ──► over
 ///      ▲                                   │
 ///      └──── End, if not yet (client) ─────┘
 /// ```

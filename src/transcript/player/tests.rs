@@ -1,4 +1,4 @@
-//! Players against what the other side says at given times.
+//! Players against another side that says things at given times.
 
 use super::*;
 use crate::transcript::Playable;
@@ -70,7 +70,7 @@ fn a_reply_that_differs_is_shown_whole() {
     let played = check(text, &[(5, "h"), (10, "a"), (400, "llo\nmore\n")]);
     assert_eq!(played.result, differs(1, "hallo\n"));
     assert_eq!(played.sent(), [(0, "a\n")], "nothing is sent after a mismatch");
-    // A line that never ends is shown as far as it came.
+    // A line without an end is shown as far as it arrived.
     let played = check(text, &[(10, "hallo")]);
     assert_eq!((played.result, played.took), (differs(1, "hallo"), 510));
     let played = check(text, &[(10, "hallo"), (20, "<EOF>")]);
@@ -108,7 +108,7 @@ fn a_server_is_not_late_while_it_still_takes_what_is_sent() {
 #[test]
 fn output_that_nothing_asks_for_is_unexpected() {
     let said = "A\nmore\nand more\n";
-    // At the next item it is what comes instead.
+    // The next item is compared with it.
     let played = check("C: a\nS: A\nC: b\nS: B\n", &[(10, said)]);
     assert_eq!(played.result, differs(3, "more\n"));
     let played = check("C: a\nS: A\nS EOF\n", &[(10, said)]);
@@ -162,9 +162,9 @@ fn lines_are_passed_over_until_the_next_item_matches() {
     assert_eq!(check(text, &[(10, "x\nend\nmore\n")]).result, unexpected(4, "more\n"));
     assert_eq!(check(text, &[(10, "x\nthe end\n")]).result, missing(2, "", 5000));
     assert_eq!(check(text, &[(10, "x\ny"), (20, "<EOF>")]).result, closed_early(2, "y"));
-    // It matches at once, so what stands below it is sent.
+    // It matches immediately, so the items below it are sent.
     assert_eq!(check("S ...\nC: a\nS: b\n", &[(10, "x\nb\n"), (20, "<EOF>")]).sent()[0], (0, "a\n"));
-    // At the end it takes whatever comes.
+    // At the end it takes everything.
     assert!(followed("C: a\nS ...\nS EOF\n", &[(10, "x\ny"), (30, "<EOF>")]));
     assert!(followed("C: a\nS ...\n", &[(10, "x\ny"), (30, "<EOF>")]));
     assert!(followed("S ...\nC: a\nC EOF\n", &[(10, "x\ny"), (30, "z"), (40, "<EOF>")]));
@@ -196,10 +196,10 @@ fn a_silence_is_broken_by_anything_and_passes_by_itself() {
     let played = check(text, &[(110, "B\n"), (120, "<EOF>")]);
     assert_eq!(played.sent()[..2], [(0, "a\n"), (100, "b\n")]);
     assert_eq!(played.result, Ok(()));
-    // Behind `S ...` it begins with what came last.
+    // After `S ...`, it starts with the last byte.
     let played = check("S ...\nS QUIET 100ms\nC: b\n", &[(50, "x\n"), (140, "y"), (300, "<EOF>")]);
     assert_eq!((played.sent()[0], played.result.clone()), ((240, "b\n"), Ok(())));
-    // What a pause of the server's allows is for the line behind it.
+    // The time that a server's pause adds is for the next line, not for the silence.
     let text = "%timeout 1s\nS WAIT 2s\nS QUIET 100ms\nS: a\nS EOF\n";
     assert_eq!(check(text, &[(3000, "a\n"), (3010, "<EOF>")]).result, Ok(()));
 }
@@ -329,11 +329,11 @@ fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
     assert_eq!(after(&mut mock, &["<sent 3>", "<refused>"]), Step::Wait(Some(START + ms(500))));
     assert!(mock.wants_bytes());
     assert_eq!(mock.advance(START + ms(500)), Step::Done(closed_early(1, "")));
-    // Items that were not even begun to be sent.
+    // Items that were not handed out yet.
     let mut mock = follow("S: a\nS WAIT 1s\nS\\ \\\nS: b\nS EOF\n", Side::Server);
     assert_eq!(after(&mut mock, &["<sent 2>", "<RST>"]), Step::Wait(Some(START + ms(1000))));
     assert_eq!(mock.advance(START + ms(1000)), Step::Done(reset(3)));
-    // An end without bytes is not missed.
+    // Only bytes count.
     assert_eq!(after(&mut follow("S: a\nS EOF\n", Side::Server), &["<sent 2>", "<RST>"]), Step::Done(Ok(())));
 }
 

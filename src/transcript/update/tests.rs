@@ -1,4 +1,4 @@
-//! Updates against servers that say something else than the transcript.
+//! Updates against servers that do not say what the transcript says.
 
 use std::time::Duration;
 
@@ -144,7 +144,7 @@ fn a_reply_is_inserted_where_there_is_none() {
 
 #[test]
 fn what_is_inserted_can_be_checked() {
-    // The client's side ends only because the transcript does: that the server follows is not its own doing.
+    // Only the end of the transcript ends the client's side, so the server's EOF is not news.
     let server = [("a\n", "A\n"), ("<EOF>", "<EOF>")];
     assert_eq!(update("C: a\nS: B\n", &server), "C: a\nS: A\n");
     assert_eq!(update("C: a\nS: A\n", &server), "unchanged");
@@ -227,7 +227,7 @@ fn nothing_is_truncated() {
     assert_eq!(update(text, &[("a\n", "<EOF>")]), "ClosedEarly");
     assert_eq!(update(text, &[]), "Missing");
     assert_eq!(update(text, &[("a\n", "A\n")]), "Missing");
-    // All that the client says was said, and its end is as good as the connection's.
+    // Everything was sent but the client's EOF.
     let text = "C: a\nS: A\nC EOF\nS EOF\n";
     assert_eq!(update(text, &[("a\n", "X\n<EOF>")]), "C: a\nS: X\nC EOF\nS EOF\n");
 }
