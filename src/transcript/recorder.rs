@@ -3,12 +3,16 @@
 use super::format::{Item, LineEnding, Side};
 use super::writer::{LONGEST_PIECE, literals, notation};
 
+/// How many bytes wait for a first complete line. Then the line ending is LF.
+const LONGEST_HELD: usize = 64 * 1024;
+
 /// Records one conversation. Each call returns the text that is certain by then.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
-    /// The line ending of the first complete line. Until there is one, items are held back.
+    /// The line ending of the first complete line. Until there is one, items are held back, within limits.
     eol: Option<LineEnding>,
     held: Vec<Item>,
+    held_bytes: usize,
     has_started: bool,
     /// The start of a line.
     partial: Option<(Side, Vec<u8>)>,
@@ -132,7 +136,13 @@ impl Recorder {
     }
 
     fn write(&mut self, item: Item) -> String {
+        if let Item::Literal(_, bytes) = &item {
+            self.held_bytes += bytes.len();
+        }
         self.held.push(item);
+        if self.held_bytes >= LONGEST_HELD {
+            self.eol.get_or_insert_default();
+        }
         if self.eol.is_some() { self.write_held() } else { String::new() }
     }
 
@@ -143,6 +153,7 @@ impl Recorder {
         if !std::mem::replace(&mut self.has_started, true) && eol == LineEnding::Crlf {
             text.push_str("%eol crlf\n");
         }
+        self.held_bytes = 0;
         for item in self.held.drain(..) {
             let lines = match &item {
                 Item::Literal(side, bytes) => literals(*side, bytes, eol),
@@ -208,6 +219,19 @@ mod tests {
         let mut recorder = Recorder::default();
         assert_eq!(recorder.say(Side::Client, b"half"), "");
         assert_eq!(recorder.finish(), "C\\ half\\\n");
+    }
+
+    #[test]
+    fn does_not_wait_forever_for_a_line() {
+        let mut recorder = Recorder::default();
+        let prompt = vec![b'a'; 30_000];
+        let mut written = 0;
+        for round in 0..100 {
+            written += recorder.say(Side::Client, &prompt).len() + recorder.say(Side::Server, &prompt).len();
+            let said = (round + 1) * 2 * prompt.len();
+            assert!(said < written + 2 * LONGEST_PIECE, "{said} bytes said, {written} written");
+        }
+        assert_eq!(recorder.say(Side::Client, b"\r\n"), format!("S\\ {}\\\nC\\ \\r\n", "a".repeat(30_000)));
     }
 
     #[test]
