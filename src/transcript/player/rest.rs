@@ -7,7 +7,10 @@ use super::script::Script;
 use crate::transcript::divergence::{Divergence, Fault};
 
 /// This much silence ends an incomplete line.
-const REST_OF_LINE: Duration = Duration::from_millis(500);
+const SILENCE: Duration = Duration::from_millis(500);
+
+/// The longest that an incomplete line is read, whatever arrives.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// What is wrong with the item at the cursor. Nothing is sent any more, and the cursor does not move.
 #[derive(Debug)]
@@ -26,7 +29,8 @@ impl Rest {
     pub(super) fn read<T>(&mut self, script: &Script, now: Duration) -> Step<T> {
         if let Fault::Differs { received } | Fault::Unexpected { received } = &mut self.fault {
             let (line, is_complete) = script.line();
-            let until = self.since.max(script.lane.last_received) + REST_OF_LINE;
+            let silent = self.since.max(script.lane.last_received) + SILENCE;
+            let until = silent.min(self.since + LONGEST);
             if !is_complete && now < until {
                 return Step::Wait(Some(until));
             }

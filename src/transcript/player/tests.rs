@@ -70,6 +70,10 @@ fn a_reply_that_differs_is_shown_whole() {
     let played = check(text, &[(5, "h"), (10, "a"), (400, "llo\nmore\n")]);
     assert_eq!(played.result, differs(1, "hallo\n"));
     assert_eq!(played.sent(), [(0, "a\n")], "nothing is sent after a mismatch");
+    // A server that drips does not stretch it.
+    let drips: Vec<(u64, &str)> = (0..20).map(|drip| (10 + 300 * drip, "x")).collect();
+    let played = check(text, &drips);
+    assert_eq!((played.result, played.took), (differs(1, "xxxx"), 1010));
     // A line without an end is shown as far as it arrived.
     let played = check(text, &[(10, "hallo")]);
     assert_eq!((played.result, played.took), (differs(1, "hallo"), 510));
