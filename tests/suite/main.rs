@@ -11,6 +11,7 @@
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions recorded with them) |
+//! | what gets through a client, next to other clients | `matrix` |
 //! | what the README says | `readme` |
 //!
 //! A test that reads better as a shell script or a transcript is one, in `tests/transcripts` or `tests/chats`; `scripts`
@@ -25,6 +26,7 @@ mod deliveries;
 mod interop;
 mod limits;
 mod lockstep;
+mod matrix;
 mod mock;
 mod pipe;
 mod prompt;
