@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
@@ -121,7 +122,7 @@ impl Stream {
     /// What a read of nothing means: the peer's end, or a reset that a write was told of.
     fn on_empty_read(&mut self) -> io::Result<()> {
         if self.is_reset {
-            return self.on_reset(ErrorKind::ConnectionReset.into());
+            return self.on_reset(Errno::CONNRESET.into());
         }
         if let Some(observer) = &mut self.observer {
             observer.peer_ended();

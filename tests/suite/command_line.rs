@@ -34,7 +34,11 @@ fn a_usage_error_of_connect_is_one_line_and_status_2() {
         expect_usage_error(capchat().arg("connect").args(arguments), text);
     }
     expect_usage_error(capchat().args(["connect", "1:\n\x1b[31m2:x"]), "1:\\n\\u{1b}[31m2:x");
-    expect_usage_error(&mut capchat(), "");
+
+    let usage = capchat().output().unwrap();
+    let text = String::from_utf8_lossy(&usage.stderr).into_owned();
+    assert_eq!((usage.status.code(), usage.stdout.len()), (Some(2), 0), "{text}");
+    assert!(text.contains("Usage: capchat <COMMAND>"), "{text}");
 }
 
 #[test]

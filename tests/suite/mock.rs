@@ -211,7 +211,7 @@ fn a_reset_follows_all_data() {
 }
 
 #[test]
-fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
+fn a_client_that_is_gone_before_it_was_sent_everything_has_not_completed() {
     let chats = Chats::with(format!("C: go\n{}", format!("S: {}\n", "x".repeat(999)).repeat(20_000)));
     let mut mock = play(&chats, &["--connections", "3"]);
     for has_ended in [false, true] {
@@ -225,7 +225,7 @@ fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
         let headline = mock.log_line_with("t.chat:");
         let is_gone = headline.contains("connection reset (") || headline.contains("client closed early (");
         assert!(is_gone && headline.contains("last sent: line "), "{headline}");
-        assert!(mock.log_line_with("disconnected").contains("did not follow"));
+        assert!(mock.log_line_with("disconnected").contains("did not complete"));
     }
     // One that has only ended its side is sent everything.
     let mut client = mock.connect();
