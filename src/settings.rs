@@ -6,12 +6,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
+use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
-use crate::connect::{Eol, Mode, PromptSettings};
-use crate::serve::LogLevel;
+use crate::connect::{self, Eol, Mode, PromptSettings};
+use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transport::{Address, Dialer, Family};
-use crate::{check, connect, serve};
 
 pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let family = family(args.family);

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::format::{Item, LineEnding, Side};
+use crate::text::is_plain;
 
 /// The longest piece of a line that is written as one item, in bytes. Escaped, it is still short enough for the
 /// reader.
@@ -87,14 +88,6 @@ fn escape_bytes(bytes: &[u8], out: &mut String) {
     for byte in bytes {
         let _ = write!(out, r"\x{byte:02x}");
     }
-}
-
-/// Whether a character can stand in a file and on a terminal as it is: no control character (ECMA-48), none
-/// that changes the direction of text or begins a line (Unicode).
-fn is_plain(character: char) -> bool {
-    let is_bidirectional_control = matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let is_separator = matches!(character, '\u{2028}' | '\u{2029}' | '\u{feff}');
-    !(character.is_control() || is_bidirectional_control || is_separator)
 }
 
 /// A duration as the reader takes it.

@@ -6,7 +6,7 @@
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
 //! | `--record`, on either side | `record` |
-//! | `connect` in a pipe | `pipe`, `lockstep`, `limits` (time limits, `--retry`) |
+//! | `connect` in a pipe | `pipe`, `upload`, `lockstep`, `limits` (time limits, `--retry`) |
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
@@ -38,3 +38,4 @@ mod scripts;
 mod serve;
 mod support;
 mod update;
+mod upload;

@@ -92,6 +92,23 @@ fn a_client_that_departs_is_disconnected_and_logged() {
 }
 
 #[test]
+fn a_departure_is_logged_while_the_client_stays() {
+    let chats = Chats::with("C: a\nS: b\n");
+    let mut mock = play(&chats, &["--connections", "1"]);
+    let mut client = mock.connect();
+    let start = Instant::now();
+    client.send("x\n");
+    client.expect_end("");
+    mock.log_line_with("departed from the transcript");
+    // The client is heard out for 10 s.
+    assert!(start.elapsed() < Duration::from_secs(5));
+    client.send("x\n");
+    drop(client);
+    mock.log_line_with("did not complete the transcript");
+    assert_eq!(mock.wait().code(), Some(3));
+}
+
+#[test]
 fn the_json_log_has_the_difference() {
     let chats = Chats::with("S: hi\nC: ho\nC EOF\n");
     let mut mock = play(&chats, &["--log-format", "json", "--connections", "2"]);
@@ -234,7 +251,7 @@ fn a_client_that_is_gone_before_it_was_sent_everything_has_not_completed() {
     let mut received = Vec::new();
     client.stream.read_to_end(&mut received).unwrap();
     assert_eq!(received.len(), 20_000_000);
-    assert!(mock.log_line_with("disconnected").contains(": followed"));
+    assert!(mock.log_line_with("disconnected").contains(": completed"));
     assert_eq!(mock.wait().code(), Some(3));
 }
 

@@ -218,6 +218,12 @@ fn a_server_that_cannot_be_found_is_reported() {
 }
 
 #[test]
+fn a_host_name_cannot_reorder_the_terminal() {
+    let run = Run::connect("\u{202e}moc.elpmaxe").run();
+    run.fails_with(1, &[r"could not connect to \u{202e}moc.elpmaxe:5605: "]);
+}
+
+#[test]
 fn an_interrupt_ends_it_as_a_shell_expects() {
     let server = TestServer::start(&[]);
     let mut client = Run::connect(server.address()).start();

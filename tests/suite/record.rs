@@ -1,17 +1,23 @@
 //! `connect --record` and `serve --record`: the files say what happened, and pass as checks.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::chats::Chats;
 use crate::support::custom_server::{Lonely, Nobody, Reply, line_server, say};
 use crate::support::programs::capchat;
+use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
 use crate::support::wait::eventually;
+
+/// The signals that end a client, and its exit status.
+const ENDING: [(Signal, i32); 4] =
+    [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)];
 
 #[test]
 fn a_pipe_is_recorded_and_passes() {
@@ -64,7 +70,7 @@ fn what_is_typed_is_recorded() {
 #[test]
 fn a_signal_at_the_prompt_keeps_the_recording_and_restores_the_terminal() {
     let server = TestServer::start(&[]);
-    for (signal, status) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+    for (signal, status) in ENDING {
         let chats = Chats::new();
         let path = chats.path("t.chat");
         let arguments = ["--record", path.to_str().unwrap()];
@@ -81,7 +87,7 @@ fn a_signal_at_the_prompt_keeps_the_recording_and_restores_the_terminal() {
 #[test]
 fn an_interrupted_recording_is_kept() {
     let server = TestServer::start(&[]);
-    for (signal, status) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, status) in ENDING {
         let chats = Chats::with("# an old one\n");
         let mut client = chats.connect(server.address()).args(&["--record", "t.chat"]).start();
         client.stdin.write_all(b"hi\n").unwrap();
@@ -93,6 +99,42 @@ fn an_interrupted_recording_is_kept() {
         assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\n");
         assert_eq!(chats.names(), ["t.chat"]);
     }
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::new();
+    let script = format!(
+        "trap '' HUP; exec {} connect {} --record t.chat",
+        capchat().get_program().display(),
+        server.address()
+    );
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]).current_dir(chats.path(""));
+    let mut client = Run::of(command).start();
+    for (line, reply) in [("hi\n", "HI\n"), ("ho\n", "HO\n")] {
+        client.stdin.write_all(line.as_bytes()).unwrap();
+        assert_eq!(client.line(), reply);
+        kill_process(Pid::from_child(&client.child), Signal::HUP).unwrap();
+    }
+    assert_eq!(client.finish(), (Some(0), String::new()));
+    assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\nC: ho\nS: HO\nC EOF\nS EOF\n");
+}
+
+#[test]
+fn a_signal_while_it_waits_for_the_server_leaves_nothing() {
+    let chats = Chats::new();
+    let nobody = Nobody::new();
+    let mut client =
+        chats.connect(&nobody.address()).args(&["--retry", "20s", "-v", "--record", "t.chat"]).start();
+    // It has created its temporary file once it has failed to connect.
+    let mut errors = [0; 8];
+    client.child.stderr.as_mut().unwrap().read_exact(&mut errors).unwrap();
+    assert_eq!(chats.names().len(), 1);
+    kill_process(Pid::from_child(&client.child), Signal::TERM).unwrap();
+    assert_eq!(client.wait().0, Some(143));
+    assert_eq!(chats.names(), [""; 0]);
 }
 
 #[test]

@@ -35,6 +35,19 @@ fn the_text_report_is_as_documented() {
 }
 
 #[test]
+fn a_file_name_cannot_reorder_or_drive_the_terminal() {
+    let chats = Chats::new();
+    chats.write("a\u{202e}b\x1b[2J.chat", "C: hi\nS: HO\n");
+    let address = line_server("", |line| say(&line.to_uppercase()));
+    for format in ["text", "tap", "junit"] {
+        let run = chats.check(&address, &["."]).args(&["--report", format]).run();
+        let report = run.report();
+        assert!(!report.contains(['\u{202e}', '\x1b']), "{report:?}");
+        assert!(report.replace(r"\\", r"\").contains(r"./a\u{202e}b\u{1b}[2J.chat"), "{report:?}");
+    }
+}
+
+#[test]
 fn prove_reads_tap() {
     let (chats, address) = mixed();
     let run = chats.check(&address, &["."]).args(&["--report", "tap"]).run();

@@ -392,7 +392,7 @@ fn an_idle_client_gets_the_answer_to_an_unfinished_message() {
 
 #[test]
 fn sigterm_and_sigint_close_every_connection_cleanly() {
-    for signal in [Signal::TERM, Signal::INT] {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
         // No other test uses this address, so the port stays free for the second server.
         let mut server = TestServer::start_with(capchat().args(["serve", "127.0.0.9:0"]), 1);
         let mut clients: Vec<Client> = (0..20).map(|_| server.connect()).collect();

@@ -1,8 +1,8 @@
 //! One run of a client, and what to expect of it.
 
-use std::io::{BufRead, BufReader, Read, Write, empty};
+use std::io::{BufRead, BufReader, Read, Write, empty, sink};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
@@ -71,7 +71,7 @@ impl Run {
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
         let mut child = self.command.spawn().unwrap();
-        let stdin = child.stdin.take().unwrap();
+        let stdin = Box::new(child.stdin.take().unwrap());
         let stdout: BufReader<Box<dyn Read>> = BufReader::new(Box::new(child.stdout.take().unwrap()));
         let watchdog = kill_at_deadline(&child);
         Running { child, stdin, stdout, _watchdog: watchdog }
@@ -99,7 +99,7 @@ impl Run {
 /// A client that runs while its test talks to it, killed when it is dropped.
 pub(crate) struct Running {
     pub(crate) child: Child,
-    pub(crate) stdin: ChildStdin,
+    pub(crate) stdin: Box<dyn Write>,
     pub(crate) stdout: BufReader<Box<dyn Read>>,
     _watchdog: Sender<()>,
 }
@@ -116,6 +116,18 @@ impl Running {
     /// Closes the reading end of standard output.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = BufReader::new(Box::new(empty()));
+    }
+
+    /// Closes standard input: the client reads EOF.
+    pub(crate) fn close_stdin(&mut self) {
+        self.stdin = Box::new(sink());
+    }
+
+    /// Closes standard input, and waits for it to exit.
+    #[track_caller]
+    pub(crate) fn finish(mut self) -> (Option<i32>, String) {
+        self.close_stdin();
+        self.wait()
     }
 
     /// Waits for it to exit. Returns the exit status and the rest of standard error.
