@@ -1,19 +1,14 @@
-//! Turns UTF-8 text into Unicode capitals, byte for byte where it is not text.
+//! Turns UTF-8 text into Unicode capitals. Bytes that are not UTF-8 stay as they are.
 //!
-//! The mapping is Unicode's full, locale-independent upper-case mapping (`ß` gives `SS`), which is what
-//! Python's `str.upper()` and Rust's `str::to_uppercase` do. It looks at one character at a time, so the
-//! capitals of a text are the capitals of its parts, wherever it is cut between two characters. Bytes that
-//! are not UTF-8 stay as they are.
+//! The mapping is Unicode's full, locale-independent upper-case mapping (`ß` becomes `SS`), as in Python's
+//! `str.upper()` and Rust's `str::to_uppercase`. It maps one character at a time, so text can be cut between any two
+//! characters and its parts mapped separately.
 //!
-//! What is fast are blocks of ASCII, and of characters of two bytes whose capitals have two bytes, too: among
-//! them Latin, Greek and Cyrillic. They are mapped in vector registers (`block`), with the best instructions
-//! that the processor has. All other characters that have capitals are special (`Tables::is_special`), and go
-//! through the standard library one at a time.
+//! Blocks of ASCII, and of two-byte characters with two-byte capitals (Latin, Greek and Cyrillic among them), are
+//! mapped in vector registers (`block`), with the best instructions that the processor has. All other characters
+//! that have capitals are special (`Tables::is_special`), and go through the standard library one at a time.
 
-#![expect(
-    clippy::inline_always,
-    reason = "a function that is called has no vector instructions but the baseline's"
-)]
+#![expect(clippy::inline_always, reason = "only inlined code is compiled for the level of its caller")]
 
 mod block;
 mod pairs;
@@ -26,14 +21,14 @@ use target::{Appended, InPlace, Target};
 
 /// Appends the capitals of `bytes` to `out`.
 ///
-/// An incomplete sequence at the end of `bytes` counts as bytes that are not UTF-8: a caller that may get
-/// the rest of it holds those bytes back (`text::incomplete_tail`).
+/// An incomplete sequence at the end of `bytes` counts as bytes that are not UTF-8: a caller that may get the rest
+/// of it holds those bytes back (`text::incomplete_tail`).
 pub fn append_capitals(bytes: &[u8], out: &mut Vec<u8>) {
     append_capitals_at(Level::new(), bytes, out);
 }
 
-/// Makes capitals of `bytes` in place, up to the first character whose capital has another length, and says
-/// how many bytes that is. For an incomplete sequence at the end, see [`append_capitals`].
+/// Makes capitals of `bytes` in place, up to the first character whose capital has another length. Returns how many
+/// bytes that is. For an incomplete sequence at the end, see [`append_capitals`].
 #[must_use]
 pub fn make_capitals(bytes: &mut [u8]) -> usize {
     make_capitals_at(Level::new(), bytes)
@@ -50,7 +45,7 @@ fn make_capitals_at(level: Level, bytes: &mut [u8]) -> usize {
     dispatch!(level, simd => map(simd, &mut InPlace(bytes)))
 }
 
-/// Makes capitals of all text, or up to those that it does not take, and says where they are.
+/// Makes capitals of all text, or up to those that the target does not take. Returns where that is.
 #[inline(always)]
 fn map<S: Simd>(simd: S, text: &mut impl Target) -> usize {
     let mut at = 0;
@@ -67,12 +62,12 @@ fn map<S: Simd>(simd: S, text: &mut impl Target) -> usize {
     }
 }
 
-/// Makes capitals of the special characters that begin at a place, and says where they end.
+/// Makes capitals of the special characters from `at`. Returns where they end.
 fn map_special(text: &mut impl Target, mut at: usize) -> usize {
     loop {
         let rest = &text.bytes()[at..];
         let (length, put) = match first_character(rest) {
-            // Not a character after all: the byte stays as it is.
+            // Not a character after all: the byte stays.
             None => (1, text.put(at, 1, &[rest[0]])),
             Some(character) => {
                 let length = character.len_utf8();
@@ -83,14 +78,14 @@ fn map_special(text: &mut impl Target, mut at: usize) -> usize {
             return at;
         }
         at += length;
-        // Where scripts are special, their characters come in a row.
+        // In scripts that are special, the next character likely is special too.
         if !begins_special(&text.bytes()[at..]) {
             return at;
         }
     }
 }
 
-/// The capitals of a character, in UTF-8: at the most three, of four bytes each.
+/// The capitals of a character, in UTF-8: at most three, of at most four bytes each.
 fn encode_capitals(character: char, buffer: &mut [u8; 12]) -> &[u8] {
     let mut length = 0;
     for capital in character.to_uppercase() {
@@ -99,7 +94,7 @@ fn encode_capitals(character: char, buffer: &mut [u8; 12]) -> &[u8] {
     &buffer[..length]
 }
 
-/// The character at the start of `bytes`, where there is one.
+/// The character at the start of `bytes`, if there is one.
 fn first_character(bytes: &[u8]) -> Option<char> {
     let sequence = &bytes[..bytes.len().min(1 + MAX_CONTINUATION)];
     sequence.utf8_chunks().next()?.valid().chars().next()
@@ -109,7 +104,7 @@ fn begins_special(bytes: &[u8]) -> bool {
     matches!(*bytes, [first, second, ..] if Tables::get().is_special(first, second))
 }
 
-/// Every level of vector instructions that this machine has.
+/// Every level of vector instructions that this processor has.
 #[cfg(test)]
 pub(crate) fn levels() -> Vec<Level> {
     let best = Level::new();

@@ -1,12 +1,12 @@
-//! Makes capitals of whole blocks of bytes in vector registers, where the capitals have the same length.
+//! Makes capitals of blocks of bytes in vector registers, if the capitals have the same length.
 //!
-//! ASCII letters are found by comparing. For all else, a pair of bytes at a time, the tables of
-//! [`super::pairs`] are looked up at all places at once that have the same first byte; text has few of those
-//! in any block. The change of a pair's second byte is found where the first one is: where that is a block's
-//! last byte, it is for the next block to make.
+//! ASCII letters are found by comparison. Other characters are mapped as pairs of bytes: the tables of
+//! [`super::pairs`] are looked up for all pairs with the same first byte at a time, of which a block of text has
+//! few. The lookup happens at a pair's first byte; if that is the last byte of a block, the change of the second
+//! byte carries over to the next block.
 //!
-//! All functions are `inline(always)`: only so do they become a part of the caller that is compiled for a
-//! level of vector instructions.
+//! All functions are `inline(always)`, so that they become part of the caller that is compiled for a level of
+//! vector instructions.
 
 use fearless_simd::prelude::*;
 use fearless_simd::{Simd, mask8x64, u8x64};
@@ -14,14 +14,14 @@ use fearless_simd::{Simd, mask8x64, u8x64};
 use super::pairs::{CONTINUATION, FIRST_LEAD, LAST_SHORT_LEAD, LOW_BITS, SPECIAL, Tables};
 use super::target::Target;
 
-/// How many bytes are mapped at once.
+/// How many bytes are mapped together.
 const BLOCK: usize = 64;
 
-/// How many blocks of ASCII are mapped at once, once there was one.
+/// How many blocks of ASCII are mapped together, after a first one.
 const RUN: usize = 4;
 
-/// Makes capitals of the text from a place up to the first special pair ([`Tables::is_special`]), and says
-/// where that is.
+/// Makes capitals of the text from `at` to the first special pair ([`Tables::is_special`]). Returns where that
+/// is.
 #[inline(always)]
 pub(super) fn map<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> usize {
     let mut context = Context { seconds: u8x64::splat(simd, 0), recent: [0xc3, 0xc5] };
@@ -58,7 +58,7 @@ pub(super) fn map<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> us
     mapped.put_start(text, at, length)
 }
 
-/// Makes capitals of the ASCII at a place, as far as it fills whole runs, and says where it ends.
+/// Makes capitals of the ASCII from `at`, as far as it fills complete runs. Returns where that ends.
 #[inline(always)]
 fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> usize {
     while let Some(run) = text.bytes()[at..].first_chunk::<{ RUN * BLOCK }>() {
@@ -74,12 +74,12 @@ fn map_ascii_runs<S: Simd>(simd: S, text: &mut impl Target, mut at: usize) -> us
     at
 }
 
-/// Puts the first capitals of a block, so many, and says where they end. (They have the same length as their
-/// letters, and are taken.)
+/// Puts the first `length` capitals of a block. Returns where they end.
 #[inline(always)]
 fn put<S: Simd>(text: &mut impl Target, at: usize, capitals: u8x64<S>, length: usize) -> usize {
     let mut block = [0; BLOCK];
     capitals.store_array(&mut block);
+    // Cannot fail: these capitals have the same length as their letters.
     let _ = text.put(at, length, &block[..length]);
     at + length
 }
@@ -95,12 +95,12 @@ fn ascii_capitals<S: Simd>(text: u8x64<S>) -> u8x64<S> {
     is_small.select(text - 0x20, text)
 }
 
-/// The pairs that begin in a block: each byte, with the one that follows it.
+/// The pairs that start in a block: each byte with the one after it.
 struct Pairs<S: Simd> {
     first: u8x64<S>,
     /// The low bits of the second bytes.
     second_bits: u8x64<S>,
-    /// Where a pair begins a character, or two bytes of a longer one, and may have a change.
+    /// Where a pair is a character, or the start of a longer one, and may change.
     may_change: mask8x64<S>,
 }
 
@@ -116,8 +116,8 @@ impl<S: Simd> Pairs<S> {
         let classes = u8x64::load_array(simd, tables.classes_of_first).swizzle_dyn(first & LOW_BITS);
         let class = u8x64::load_array(simd, tables.bit_of_class);
         let class = class.swizzle_dyn_within_blocks(((second >> 3) & 0b110) | (second & 1));
-        // Each is 0 where the byte is what it must be. (Comparing each would take longer, one after the other. The
-        // third could be left out, but bytes that are no text would be special four times as often.)
+        // Each is 0 where the byte is valid. Separate comparisons would depend on each other and take longer. Without
+        // the third one, bytes that are not text would be special four times as often.
         let first_fault = u8x64::splat(simd, FIRST_LEAD).saturating_sub(first);
         let second_fault = (second ^ CONTINUATION).saturating_sub(LOW_BITS);
         let third_fault =
@@ -126,7 +126,7 @@ impl<S: Simd> Pairs<S> {
         Self { first, second_bits: second & LOW_BITS, may_change }
     }
 
-    /// Those in a block with at the most one byte after it.
+    /// The pairs in a block that at most one byte follows.
     #[inline(always)]
     fn at_end(simd: S, block: &[u8; BLOCK], following: &[u8]) -> Self {
         let mut bytes = [0; BLOCK + 2];
@@ -135,7 +135,7 @@ impl<S: Simd> Pairs<S> {
         Self::within(simd, &bytes)
     }
 
-    /// What must be added to the pairs with one first byte, and where those are.
+    /// What to add to the pairs with this first byte, and where they are.
     #[inline(always)]
     fn additions(&self, simd: S, first: u8) -> (Additions<S>, mask8x64<S>) {
         let none = u8x64::splat(simd, 0);
@@ -147,18 +147,18 @@ impl<S: Simd> Pairs<S> {
     }
 }
 
-/// What the blocks before tell of the next.
+/// What carries over from block to block.
 struct Context<S: Simd> {
-    /// What must be added to the byte after each one of the last block that was not ASCII. For a byte of ASCII,
-    /// which is no pair's second, that is nothing.
+    /// What to add to the byte after each byte of the last block that was not ASCII. Nothing is added after an ASCII
+    /// byte.
     seconds: u8x64<S>,
-    /// The two first bytes that had changes last. Text goes on in its script, and most have no more than two:
-    /// not to wait for what the next block has makes it a third faster.
+    /// The two first bytes that changed last. Text stays in its script, and most scripts have no more than two:
+    /// looking them up before the block is examined makes this a third faster.
     recent: [u8; 2],
 }
 
 impl<S: Simd> Context<S> {
-    /// The capitals of `block`, which has `pairs`.
+    /// The capitals of `block`, whose pairs are `pairs`.
     #[inline(always)]
     fn map(&mut self, simd: S, pairs: &Pairs<S>, block: &[u8; BLOCK]) -> Mapped<S> {
         let [last, other] = self.recent;
@@ -182,7 +182,7 @@ impl<S: Simd> Context<S> {
     }
 }
 
-/// What must be added to the bytes of pairs, where the first ones are; 0 elsewhere.
+/// What to add to the bytes of pairs, at their first bytes; 0 elsewhere.
 #[derive(Clone, Copy)]
 struct Additions<S: Simd> {
     firsts: u8x64<S>,
@@ -190,7 +190,7 @@ struct Additions<S: Simd> {
 }
 
 impl<S: Simd> Additions<S> {
-    /// These, and those of other pairs.
+    /// These and those of other pairs.
     #[inline(always)]
     fn and(self, others: Self) -> Self {
         Self { firsts: self.firsts | others.firsts, seconds: self.seconds | others.seconds }
@@ -200,12 +200,12 @@ impl<S: Simd> Additions<S> {
 /// A block's capitals.
 struct Mapped<S: Simd> {
     capitals: u8x64<S>,
-    /// Where special pairs begin. The capitals are right up to the first one.
+    /// Where special pairs start. The capitals are valid up to the first one.
     special: mask8x64<S>,
 }
 
 impl<S: Simd> Mapped<S> {
-    /// Puts the capitals up to the first special pair, `most` at the most, and says where they end.
+    /// Puts the capitals up to the first special pair, but at most `most`. Returns where they end.
     #[inline(always)]
     fn put_start(&self, text: &mut impl Target, at: usize, most: usize) -> usize {
         put(text, at, self.capitals, most.min(self.special.to_bitmask().trailing_zeros() as usize))

@@ -1,4 +1,4 @@
-//! What becomes of the first two bytes of a character: tables, made from the standard library's mapping.
+//! How the first two bytes of a character change: tables made from the standard library's mapping.
 
 use std::sync::LazyLock;
 
@@ -10,30 +10,30 @@ pub(super) const FIRST_LEAD: u8 = 0xc2;
 /// The highest first byte of a character of two bytes.
 pub(super) const LAST_SHORT_LEAD: u8 = 0xdf;
 
-/// A continuation byte, but for the bits in which they differ.
+/// The bits that all continuation bytes share.
 pub(super) const CONTINUATION: u8 = 0b1000_0000;
 
-/// What differs between continuation bytes, and between first bytes.
+/// The bits in which continuation bytes, and first bytes, differ.
 pub(super) const LOW_BITS: u8 = 0b0011_1111;
 
-/// In place of a first byte's change: the pair may begin a character whose capital has another length, or
-/// whose capital is not known by its first two bytes. No first byte changes by as much.
+/// Replaces the change of a first byte: the pair may start a character whose capital has another length, or does not
+/// follow from its first two bytes. No first byte changes by this much.
 pub(super) const SPECIAL: u8 = 0x80;
 
-/// What becomes of every pair.
+/// The changes of every pair.
 ///
-/// Continuation bytes have eight classes, by what they are among the sixteen around them: in most alphabets small
-/// letters are in a row, or every other character is one. So the classes tell most pairs that have no change.
+/// Continuation bytes are in eight classes, by their quarter and by their last bit: in most alphabets, small letters
+/// are consecutive, or every other character is one. So the classes rule out most pairs without a change.
 pub(super) struct Tables {
-    /// For each first byte, by its low bits: the classes of continuation bytes with which it may have a change.
+    /// For each first byte, by its low bits: the classes of continuation bytes with which it may change.
     pub(super) classes_of_first: [u8; 64],
-    /// The bit of each class, again and again.
+    /// The bit of each class, repeated.
     pub(super) bit_of_class: [u8; 64],
     /// For each first byte, by its low bits.
     changes: [Changes; 64],
 }
 
-/// What must be added to the two bytes of a pair to make them a capital's: for each second byte, by its low bits.
+/// What to add to the two bytes of a pair to get those of the capital: for each second byte, by its low bits.
 pub(super) struct Changes {
     pub(super) first: [u8; 64],
     pub(super) second: [u8; 64],
@@ -70,8 +70,8 @@ impl Tables {
         &self.changes[low_bits(first)]
     }
 
-    /// Whether a byte and the one after it may begin a character whose capital the tables do not know. Some of
-    /// those have no capital after all.
+    /// Whether two bytes may start a character whose capital is not in the tables. Some of those have no capital
+    /// after all.
     pub(super) fn is_special(&self, first: u8, second: u8) -> bool {
         first >= FIRST_LEAD
             && second & !LOW_BITS == CONTINUATION
@@ -83,7 +83,7 @@ fn low_bits(byte: u8) -> usize {
     usize::from(byte & LOW_BITS)
 }
 
-/// The class of a continuation byte: in which quarter it is, and whether it is odd.
+/// The class of a continuation byte: its quarter, and whether it is odd.
 fn class(second: u8) -> usize {
     low_bits(second) / 16 * 2 + low_bits(second) % 2
 }
@@ -104,7 +104,7 @@ fn change(first: u8, second: u8) -> (u8, u8) {
     }
 }
 
-/// Whether two bytes may begin a character of three bytes or four that has a capital.
+/// Whether two bytes may start a character of three or four bytes that has a capital.
 fn is_long_special(first: u8, second: u8) -> bool {
     match first {
         // Georgian and Cherokee; Cyrillic, phonetic, Latin and Greek extensions.

@@ -58,10 +58,7 @@ fn scan_at(level: Level, bytes: &[u8]) -> Found {
 
 /// Passes over the runs at the start of `bytes` in which no close word begins, up to so many bytes as are
 /// counted. Gives the number of line feeds in them, and their length.
-#[expect(
-    clippy::inline_always,
-    reason = "a function that is called has no vector instructions but the baseline's"
-)]
+#[expect(clippy::inline_always, reason = "only inlined code is compiled for the level of its caller")]
 #[inline(always)]
 fn pass_runs<S: Simd>(simd: S, bytes: &[u8]) -> (usize, usize) {
     let (first, rarest) = (CLOSE_WORD.as_bytes()[0], CLOSE_WORD.as_bytes()[RAREST]);
