@@ -14,13 +14,24 @@ pub(super) enum Match {
     No,
 }
 
-/// Compares an item with the start of `bytes`, after which the stream ended if `has_ended`. Items without text
-/// of their own match nothing.
-pub(super) fn compare(item: &Item, bytes: &[u8], eol: LineEnding, has_ended: bool) -> Match {
+/// What an item is compared with the start of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Input<'b> {
+    pub(super) bytes: &'b [u8],
+    /// Where the first line feed is. The caller knows it, so that a line that arrives in many pieces is not
+    /// searched from its start each time.
+    pub(super) line_feed: Option<usize>,
+    /// Whether the stream has ended after the bytes.
+    pub(super) has_ended: bool,
+}
+
+/// Compares an item with input. Items without text of their own match nothing.
+pub(super) fn compare(item: &Item, input: Input<'_>, eol: LineEnding) -> Match {
+    let Input { bytes, line_feed, has_ended } = input;
     match item {
         Item::Literal(_, literal) if bytes.starts_with(literal) => Match::Yes(literal.len()),
         Item::Literal(_, literal) if literal.starts_with(bytes) => Match::Open,
-        Item::Pattern(_, pattern) => match memchr::memchr(b'\n', bytes) {
+        Item::Pattern(_, pattern) => match line_feed {
             Some(line_feed) => match bytes[..=line_feed].strip_suffix(eol.bytes()) {
                 Some(line) if pattern.matches(line) => Match::Yes(line_feed + 1),
                 _ => Match::No,

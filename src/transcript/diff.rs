@@ -5,8 +5,9 @@ use std::fmt;
 use serde::Serialize;
 
 use super::divergence::{Divergence, Fault};
-use super::format::{Item, LineEnding, Side};
+use super::format::{Entry, Item, LineEnding, Side};
 use super::playable::Playable;
+use super::player::MOST_KEPT;
 use super::writer::{duration, literals, notation};
 use crate::text::printable;
 
@@ -60,9 +61,17 @@ impl Diff {
         let entry = entries.get(*index);
         let path = printable(&transcript.path.display().to_string());
         let line = entry.map_or_else(|| transcript.end_line(), |entry| entry.line);
-        let within = match divergence.limit() {
-            Some(limit) => format!("within {}; ", duration(limit)),
-            None => String::new(),
+        let within = match fault {
+            Fault::Missing { limit, .. } | Fault::NoEof { limit, .. } => {
+                format!("within {}; ", duration(*limit))
+            }
+            Fault::Differs { .. }
+            | Fault::EofForReset
+            | Fault::NotSilent { .. }
+            | Fault::TooLong
+            | Fault::Unexpected { .. }
+            | Fault::ClosedEarly { .. }
+            | Fault::Reset { .. } => String::new(),
         };
         let sent = match playable.last_sent(*index) {
             Some(line) => format!("last sent: line {line}"),
@@ -102,7 +111,7 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let received = received.into_iter().map(DiffLine::Received);
     match fault {
         // The item itself may still follow.
-        Fault::Unexpected { .. } => {
+        Fault::Unexpected { .. } | Fault::NotSilent { .. } | Fault::TooLong => {
             lines.extend(received);
             lines.extend(expected.map(DiffLine::Context));
         }
@@ -122,7 +131,12 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
         // There is no notation for a reset by the client.
         (Fault::Reset { .. }, Side::Server)
         | (
-            Fault::Differs { .. } | Fault::Missing { .. } | Fault::NoEof { .. } | Fault::Unexpected { .. },
+            Fault::Differs { .. }
+            | Fault::Missing { .. }
+            | Fault::NoEof { .. }
+            | Fault::NotSilent { .. }
+            | Fault::TooLong
+            | Fault::Unexpected { .. },
             _,
         ) => None,
     };
@@ -137,7 +151,8 @@ fn headline(fault: &Fault, own: Side) -> &'static str {
         // A mock has no time limits.
         (Fault::Missing { .. }, _) => "server reply missing",
         (Fault::NoEof { .. }, _) => "expected EOF",
-        (Fault::Unexpected { .. }, Side::Client) => "unexpected output",
+        (Fault::TooLong, _) => "server reply too long",
+        (Fault::Unexpected { .. }, Side::Client) | (Fault::NotSilent { .. }, _) => "unexpected output",
         (Fault::Unexpected { .. }, Side::Server) => "unexpected input",
         (Fault::ClosedEarly { .. }, Side::Client) => "server closed early",
         (Fault::ClosedEarly { .. }, Side::Server) => "client closed early",
@@ -177,14 +192,36 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
     if received.len() > SHOWN {
         notes.push(format!("{} more bytes received", received.len() - SHOWN));
     }
-    if let Some(limit) = divergence.limit() {
-        let more = if received.is_empty() { "" } else { "more " };
-        notes.push(format!("no {more}data for {}", duration(limit)));
-    }
-    if matches!(fault, Fault::Reset { .. }) && playable.own() == Side::Client {
-        notes.push("if this is expected, use 'S RST'".to_owned());
-    }
+    notes.extend(note_of(fault, playable.own(), is_skipping(&transcript.entries[..*index])));
     notes
+}
+
+/// Whether an `S ...` takes lines after these items.
+fn is_skipping(entries: &[Entry]) -> bool {
+    let is_server = |item: &&Item| item.side() == Side::Server && !matches!(item, Item::Wait(..));
+    entries.iter().rev().map(|entry| &entry.item).find(is_server) == Some(&Item::Any)
+}
+
+fn note_of(fault: &Fault, own: Side, is_skipping: bool) -> Option<String> {
+    match fault {
+        Fault::Missing { received, limit } if !received.is_empty() => {
+            Some(format!("incomplete after {}", duration(*limit)))
+        }
+        // What an `S ...` took has arrived meanwhile.
+        Fault::Missing { limit, .. } | Fault::NoEof { limit } if !is_skipping => {
+            Some(format!("no data for {}", duration(*limit)))
+        }
+        Fault::NotSilent { limit } => Some(format!("data still arrived after {}", duration(*limit))),
+        Fault::TooLong => Some(format!("an update keeps at most {} MiB of new replies", MOST_KEPT >> 20)),
+        Fault::Reset { .. } if own == Side::Client => Some("if this is expected, use 'S RST'".to_owned()),
+        Fault::Missing { .. }
+        | Fault::NoEof { .. }
+        | Fault::Differs { .. }
+        | Fault::EofForReset
+        | Fault::Unexpected { .. }
+        | Fault::ClosedEarly { .. }
+        | Fault::Reset { .. } => None,
+    }
 }
 
 #[cfg(test)]
@@ -244,7 +281,7 @@ note: the received line ends in LF; %eol is crlf
                 "A",
                 "",
                 "t:2: server reply missing (within 5s; last sent: line 1)",
-                &["-S: A", "+S\\ A\\", "note: no more data for 5s"],
+                &["-S: A", "+S\\ A\\", "note: incomplete after 5s"],
             ),
             ("A", "<EOF>", "t:2: server closed early (last sent: line 1)", &["-S: A", "+S\\ A\\", "+S EOF"]),
             (
@@ -292,7 +329,7 @@ note: the received line ends in LF; %eol is crlf
         assert_eq!(notes("ab\n"), [in_full]);
         assert_eq!(
             notes("a"),
-            ["note: the expression waits for the end of the line", "note: no more data for 5s"]
+            ["note: the expression waits for the end of the line", "note: incomplete after 5s"]
         );
         assert_eq!(notes(""), ["note: no data for 5s"]);
     }

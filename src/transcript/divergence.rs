@@ -33,6 +33,13 @@ pub(crate) enum Fault {
         /// The time limit.
         limit: Duration,
     },
+    /// Bytes kept arriving where the server was to be silent.
+    NotSilent {
+        /// The time limit.
+        limit: Duration,
+    },
+    /// More bytes arrived than an update keeps.
+    TooLong,
     /// Bytes arrived although nothing was expected.
     Unexpected {
         /// The line, as far as it arrived.
@@ -55,9 +62,10 @@ impl Divergence {
     #[must_use]
     pub(crate) fn limit(&self) -> Option<Duration> {
         match self.fault {
-            Fault::Missing { limit, .. } | Fault::NoEof { limit } => Some(limit),
+            Fault::Missing { limit, .. } | Fault::NoEof { limit } | Fault::NotSilent { limit } => Some(limit),
             Fault::Differs { .. }
             | Fault::EofForReset
+            | Fault::TooLong
             | Fault::Unexpected { .. }
             | Fault::ClosedEarly { .. }
             | Fault::Reset { .. } => None,
@@ -75,7 +83,7 @@ impl Fault {
             | Self::Unexpected { received }
             | Self::ClosedEarly { received }
             | Self::Reset { received } => received,
-            Self::EofForReset | Self::NoEof { .. } => &[],
+            Self::EofForReset | Self::NoEof { .. } | Self::NotSilent { .. } | Self::TooLong => &[],
         }
     }
 }

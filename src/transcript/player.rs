@@ -36,6 +36,7 @@ use super::format::Side;
 
 pub(crate) use follow::Follow;
 pub(crate) use learn::Learn;
+pub(super) use turn::MOST_KEPT;
 pub(crate) use turn::Turn;
 
 /// How a side's stream ended.

@@ -10,7 +10,7 @@ mod tests;
 use std::fmt;
 use std::path::PathBuf;
 
-use super::compare::{Match, compare};
+use super::compare::{Input, Match, compare};
 use super::format::{Entry, Item, Side, Transcript};
 use super::player::{End, Turn};
 use super::reader::read;
@@ -145,7 +145,9 @@ impl<'t> Alignment<'t> {
     }
 
     fn compare(&self, entry: &Entry, line: &[u8]) -> Match {
-        compare(&entry.item, line, self.transcript.eol, self.end.is_some())
+        let line_feed = memchr::memchr(b'\n', line);
+        let input = Input { bytes: line, line_feed, has_ended: self.end.is_some() };
+        compare(&entry.item, input, self.transcript.eol)
     }
 
     /// Whether an item matches all of a line.

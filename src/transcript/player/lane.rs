@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::End;
+use crate::transcript::compare::Input;
 
 /// The state of one connection: input that no item has taken yet, and output on its way.
 #[derive(Debug, Default)]
@@ -10,6 +11,8 @@ pub(super) struct Lane {
     /// From `start` on: earlier bytes were taken by items.
     received: Vec<u8>,
     start: usize,
+    /// There is no line feed between `start` and here.
+    searched: usize,
     /// How the other side's stream ended, once it has.
     pub(super) end: Option<End>,
     /// When bytes or the end last arrived.
@@ -30,6 +33,7 @@ impl Lane {
         // Move what is left only once most of it is taken: otherwise many short lines would cost quadratic time.
         if self.start > self.received.len() / 2 {
             self.received.drain(..self.start);
+            self.searched = self.searched.saturating_sub(self.start);
             self.start = 0;
         }
         self.received.extend_from_slice(bytes);
@@ -43,6 +47,19 @@ impl Lane {
     /// The input that no item has taken.
     pub(super) fn input(&self) -> &[u8] {
         &self.received[self.start..]
+    }
+
+    /// The same, as items are compared with it.
+    pub(super) fn searched_input(&mut self) -> Input<'_> {
+        let line_feed = self.line_feed();
+        Input { bytes: self.input(), line_feed, has_ended: self.end.is_some() }
+    }
+
+    fn line_feed(&mut self) -> Option<usize> {
+        let from = self.searched.max(self.start);
+        let found = memchr::memchr(b'\n', &self.received[from..]);
+        self.searched = found.map_or(self.received.len(), |at| from + at);
+        found.map(|_| self.searched - self.start)
     }
 
     pub(super) fn take(&mut self, length: usize) {

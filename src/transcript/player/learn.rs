@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::rest::Rest;
-use super::script::{Progress, Script};
+use super::script::{Progress, Script, Silence};
 use super::tail::Tail;
-use super::turn::Turn;
+use super::turn::{MOST_KEPT, Turn};
 use super::{End, Player, Step};
 use crate::transcript::divergence::{Divergence, Fault};
 use crate::transcript::format::{Entry, Item, Side};
@@ -15,13 +15,40 @@ use crate::transcript::playable::Playable;
 const GAP: Duration = Duration::from_millis(100);
 
 /// Plays the client side, and collects what the server says, turn by turn. A turn is over when its items have
-/// matched and nothing more has arrived for [`GAP`].
+/// matched and nothing more has arrived for [`GAP`]; that may take as long as an item may. The outcome is the
+/// turns that do not match: only they are rewritten.
 #[derive(Debug)]
 pub(crate) struct Learn {
     script: Script,
-    /// The turns that are over.
-    turns: Vec<Turn>,
+    learned: Learned,
     state: State,
+}
+
+/// The turns that are over.
+#[derive(Debug, Default)]
+struct Learned {
+    /// Those that do not match.
+    turns: Vec<Turn>,
+    /// How many bytes they have.
+    bytes: usize,
+    /// Whether the server ended in one of the turns.
+    has_ended: bool,
+}
+
+impl Learned {
+    /// Returns a fault if that is more than an update keeps.
+    fn add(&mut self, turn: Turn) -> Result<(), Fault> {
+        self.has_ended = turn.end.is_some();
+        if turn.matched {
+            return Ok(());
+        }
+        self.bytes += turn.received.len();
+        if turn.is_lost() || self.bytes >= MOST_KEPT {
+            return Err(Fault::TooLong);
+        }
+        self.turns.push(turn);
+        Ok(())
+    }
 }
 
 /// Whose turn it is. Each state but the last two holds the turn that input belongs to.
@@ -78,7 +105,8 @@ impl Learn {
     /// Plays the client side of `playable`.
     pub(crate) fn new(playable: Playable) -> Self {
         debug_assert_eq!(playable.own(), Side::Client, "there is nothing to learn from a client");
-        Self { script: Script::new(playable), turns: Vec::new(), state: State::Listening(Turn::default()) }
+        let (learned, state) = (Learned::default(), State::Listening(Turn::default()));
+        Self { script: Script::new(playable), learned, state }
     }
 
     fn next(&self) -> Next {
@@ -102,11 +130,13 @@ impl Learn {
                 }
             }
             (State::Listening(turn), Next::Ours) => {
-                if let Some(until) = script.silence(GAP, now) {
-                    return Progress::wait(Some(until));
+                if let Some(wait) = wait_for_silence(script, GAP, now) {
+                    return wait;
                 }
                 let next = turn.end(script);
-                self.turns.push(std::mem::replace(turn, next));
+                if let Err(fault) = self.learned.add(std::mem::replace(turn, next)) {
+                    return Progress::Failed(fault);
+                }
                 self.state = State::Speaking(std::mem::take(turn));
             }
             (State::Listening(turn), Next::Nothing) => {
@@ -120,7 +150,8 @@ impl Learn {
                 turn.start(script);
                 self.state = State::Last(std::mem::take(turn), Tail::new(false, now));
             }
-            (State::Settling(turn), _) => match settle(script, &self.turns, now) {
+            (State::Settling(turn), _) if turn.is_lost() => return Progress::Failed(Fault::TooLong),
+            (State::Settling(turn), _) => match settle(script, &self.learned, now) {
                 Progress::Passed => self.state = State::Listening(std::mem::take(turn)),
                 progress => return progress,
             },
@@ -132,15 +163,16 @@ impl Learn {
                     script.transcript().entries.last().is_some_and(|entry| entry.item == Item::Reset);
                 turn.matched &= expects_reset || turn.end != Some(End::Reset);
                 turn.end(script);
-                let has_ended = turn.end.is_some();
-                self.turns.push(std::mem::take(turn));
-                if has_ended {
-                    return Progress::Step(self.learned());
+                if let Err(fault) = self.learned.add(std::mem::take(turn)) {
+                    return Progress::Failed(fault);
+                }
+                if self.learned.has_ended {
+                    return Progress::Step(self.done());
                 }
                 self.state = State::Tail(*tail);
             }
             (State::Tail(tail), _) => match tail.play(script, now) {
-                Progress::Passed => return Progress::Step(self.learned()),
+                Progress::Passed => return Progress::Step(self.done()),
                 progress => return progress,
             },
             (State::Failed(rest), _) => return Progress::Step(rest.read(script, now)),
@@ -148,14 +180,24 @@ impl Learn {
         Progress::Passed
     }
 
-    fn learned(&mut self) -> Step<Vec<Turn>> {
-        Step::Done(Ok(std::mem::take(&mut self.turns)))
+    fn done(&mut self) -> Step<Vec<Turn>> {
+        Step::Done(Ok(std::mem::take(&mut self.learned.turns)))
     }
 
-    /// A turn that does not match is a new one. Only if nothing arrives at all, that is a failure.
+    /// A turn that does not match is a new one. Only if nothing arrives at all, or too much, that is a failure.
     fn fail(&mut self, fault: Fault, now: Duration) {
+        let is_new = |turn: &Turn| match fault {
+            Fault::NotSilent { .. } | Fault::TooLong => false,
+            Fault::Missing { .. } => !turn.is_empty(),
+            Fault::Differs { .. }
+            | Fault::EofForReset
+            | Fault::NoEof { .. }
+            | Fault::Unexpected { .. }
+            | Fault::ClosedEarly { .. }
+            | Fault::Reset { .. } => true,
+        };
         self.state = match &mut self.state {
-            State::Listening(turn) if !(turn.is_empty() && matches!(fault, Fault::Missing { .. })) => {
+            State::Listening(turn) if is_new(turn) => {
                 turn.matched = false;
                 State::Settling(std::mem::take(turn))
             }
@@ -170,7 +212,7 @@ impl Learn {
 }
 
 /// Waits for the end of a turn that does not match, and moves the cursor to the next client item.
-fn settle(script: &mut Script, turns: &[Turn], now: Duration) -> Progress<Vec<Turn>> {
+fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec<Turn>> {
     let rest = &script.transcript().entries[script.cursor..];
     let is_own = |entry: &&Entry| entry.item.side() == Side::Client;
     let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
@@ -179,13 +221,14 @@ fn settle(script: &mut Script, turns: &[Turn], now: Duration) -> Progress<Vec<Tu
     // An end that is awaited says better than any silence that the turn is over.
     let awaits_end = skipped.iter().any(|entry| matches!(entry.item, Item::End(_) | Item::Reset));
     let time = if awaits_end { script.transcript().timeout } else { GAP };
-    if let Some(until) = script.silence(time, now) {
-        return Progress::wait(Some(until));
+    match script.silence(time, now) {
+        Silence::Awaited(until) => return Progress::wait(Some(until)),
+        Silence::TooLate(fault) => return Progress::Failed(fault),
+        Silence::Reached => {}
     }
     // Nothing is lost if only the end of our side is still to come.
     let has_more = ours.iter().any(|entry| matches!(entry.item, Item::Literal(Side::Client, _)));
-    let ended_before = turns.last().is_some_and(|turn| turn.end.is_some());
-    if script.lane.end.is_some() && (has_more || ended_before) {
+    if script.lane.end.is_some() && (has_more || learned.has_ended) {
         let fault = script.ended_early(script.lane.input().to_vec());
         return Progress::Step(Step::Done(Err(Divergence { index: script.cursor, fault })));
     }
@@ -203,12 +246,21 @@ fn settle(script: &mut Script, turns: &[Turn], now: Duration) -> Progress<Vec<Tu
     Progress::Passed
 }
 
+/// Waits for the end of a turn that matches. If an `S ...` takes the rest, the turn need not end.
+fn wait_for_silence(script: &Script, time: Duration, now: Duration) -> Option<Progress<Vec<Turn>>> {
+    match script.silence(time, now) {
+        Silence::Awaited(until) => Some(Progress::wait(Some(until))),
+        Silence::TooLate(fault) if !script.lane.is_skipping => Some(Progress::Failed(fault)),
+        Silence::TooLate(_) | Silence::Reached => None,
+    }
+}
+
 /// Waits for the end of the turn after the last item.
 fn last_wait(script: &mut Script, tail: &mut Tail, now: Duration) -> Option<Progress<Vec<Turn>>> {
     if script.lane.is_skipping {
         script.lane.take_all();
     }
-    tail.flush(script, now).or_else(|| script.silence(GAP, now).map(|until| Progress::wait(Some(until))))
+    tail.flush(script, now).or_else(|| wait_for_silence(script, GAP, now))
 }
 
 impl Player for Learn {
@@ -228,7 +280,7 @@ impl Player for Learn {
     fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.script.lane.receive(bytes, now);
         if let Some(turn) = self.state.turn() {
-            turn.received.extend_from_slice(bytes);
+            turn.receive(bytes);
         }
     }
 

@@ -29,6 +29,16 @@ impl<T> Progress<T> {
     }
 }
 
+/// What became of a silence that is waited for.
+#[derive(Debug)]
+pub(super) enum Silence {
+    /// It may be reached at this time.
+    Awaited(Duration),
+    Reached,
+    /// The limit was reached before it.
+    TooLate(Fault),
+}
+
 /// A transcript that is being played.
 #[derive(Debug)]
 pub(super) struct Script {
@@ -90,7 +100,7 @@ impl Script {
     }
 
     pub(super) fn wants_bytes(&self) -> bool {
-        self.lane.input().len() < LONGEST_LINE
+        self.lane.input().len() < self.playable.most_input(self.cursor)
     }
 
     /// The first of our items that were handed out but are not sent in full.
@@ -112,10 +122,21 @@ impl Script {
         first
     }
 
-    /// Until when to wait for this much silence; `None` once it is over or the stream has ended.
-    pub(super) fn silence(&self, time: Duration, now: Duration) -> Option<Duration> {
-        let until = self.lane.last_received.max(self.since) + time;
-        (now < until && self.lane.end.is_none()).then_some(until)
+    /// Whether the other side has been silent for `time` since the last send or match, or has ended.
+    pub(super) fn silence(&self, time: Duration, now: Duration) -> Silence {
+        self.silence_since(self.since, time, time + self.transcript().timeout, now)
+    }
+
+    /// Whether the other side has been silent for `time`. It must be before `limit`, both counted from `start`.
+    fn silence_since(&self, start: Duration, time: Duration, limit: Duration, now: Duration) -> Silence {
+        let silent = self.lane.last_received.max(start) + time;
+        if now >= silent || self.lane.end.is_some() {
+            Silence::Reached
+        } else if now >= start + limit {
+            Silence::TooLate(Fault::NotSilent { limit })
+        } else {
+            Silence::Awaited(silent.min(start + limit))
+        }
     }
 
     /// Plays the item at the cursor; `None` at the end of the transcript.
@@ -204,18 +225,22 @@ impl Script {
     }
 
     fn expect_silence<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
-        let mut start = (*self.pause.get_or_insert(now)).max(self.since);
+        let start = (*self.pause.get_or_insert(now)).max(self.since);
+        let mut limit = time;
         if self.lane.is_skipping {
             self.lane.take_all();
-            start = start.max(self.lane.last_received);
+            limit += self.transcript().timeout + self.allowance;
         } else if !self.lane.input().is_empty() {
             return Progress::Failed(self.unexpected());
         }
-        if now < start + time && self.lane.end.is_none() {
-            return Progress::wait(Some(start + time));
+        match self.silence_since(start, time, limit, now) {
+            Silence::Awaited(until) => Progress::wait(Some(until)),
+            Silence::TooLate(fault) => Progress::Failed(fault),
+            Silence::Reached => {
+                self.matched(0, now);
+                Progress::Passed
+            }
         }
-        self.matched(0, now);
-        Progress::Passed
     }
 
     fn expect_end<T>(&mut self, end: End, now: Duration) -> Progress<T> {
@@ -226,8 +251,8 @@ impl Script {
             return Progress::Failed(self.unexpected());
         }
         match (end, self.lane.end) {
-            (End::Eof, None) => self.wait_for(|_, limit| Fault::NoEof { limit }, now),
-            (End::Reset, None) => self.wait_for(|received, limit| Fault::Missing { received, limit }, now),
+            (End::Eof, None) => self.wait_for(|limit| Fault::NoEof { limit }, now),
+            (End::Reset, None) => self.wait_for_bytes(now),
             (End::Eof, Some(End::Eof)) | (End::Reset, Some(End::Reset)) => {
                 self.matched(0, now);
                 Progress::Passed
@@ -240,30 +265,34 @@ impl Script {
     /// Expects bytes: a literal, or a line that a pattern matches.
     fn expect<T>(&mut self, item: &Item, now: Duration) -> Progress<T> {
         loop {
-            let (input, has_ended) = (self.lane.input(), self.lane.end.is_some());
-            match compare(item, input, self.transcript().eol, has_ended) {
+            let eol = self.transcript().eol;
+            let input = self.lane.searched_input();
+            let (length, line_feed, has_ended) = (input.bytes.len(), input.line_feed, input.has_ended);
+            match compare(item, input, eol) {
                 Match::Yes(length) => {
                     self.matched(length, now);
                     return Progress::Passed;
                 }
-                Match::No if self.lane.is_skipping => match memchr::memchr(b'\n', input) {
+                Match::No if self.lane.is_skipping => match line_feed {
                     Some(line_feed) => self.lane.take(line_feed + 1),
                     None if has_ended => break,
-                    None if input.len() >= LONGEST_LINE => return Progress::Failed(self.differs()),
-                    None => return self.wait_for(|received, limit| Fault::Missing { received, limit }, now),
+                    None if length >= LONGEST_LINE => return Progress::Failed(self.differs()),
+                    None => return self.wait_for_bytes(now),
                 },
                 Match::No => return Progress::Failed(self.differs()),
                 Match::Open if has_ended => break,
-                Match::Open => {
-                    return self.wait_for(|received, limit| Fault::Missing { received, limit }, now);
-                }
+                Match::Open => return self.wait_for_bytes(now),
             }
         }
         Progress::Failed(self.ended_early(self.line().0.to_vec()))
     }
 
-    /// Waits for input within the item's limit. A mock waits forever for its client.
-    fn wait_for<T>(&self, late: impl FnOnce(Vec<u8>, Duration) -> Fault, now: Duration) -> Progress<T> {
+    fn wait_for_bytes<T>(&self, now: Duration) -> Progress<T> {
+        self.wait_for(|limit| Fault::Missing { received: self.lane.input().to_vec(), limit }, now)
+    }
+
+    /// Waits for input within the item's limit, whatever arrives meanwhile. A mock waits forever for its client.
+    fn wait_for<T>(&self, late: impl FnOnce(Duration) -> Fault, now: Duration) -> Progress<T> {
         if self.own() == Side::Server {
             return Progress::wait(None);
         }
@@ -271,7 +300,7 @@ impl Script {
         if now < self.since + limit {
             return Progress::wait(Some(self.since + limit));
         }
-        Progress::Failed(late(self.lane.input().to_vec(), limit))
+        Progress::Failed(late(limit))
     }
 
     /// Takes the input that the item at the cursor has matched.

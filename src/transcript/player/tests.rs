@@ -90,6 +90,136 @@ fn a_missing_reply_has_its_limit_and_the_part_that_came() {
     }
 }
 
+/// Says `word` every so many milliseconds, for a minute.
+fn ticks(word: &str, every: u64) -> Vec<(u64, &str)> {
+    (0..60_000 / every).map(|tick| (tick * every, word)).collect()
+}
+
+#[test]
+fn a_server_that_drips_does_not_stretch_a_limit() {
+    let line = format!("S: {}\n", "x".repeat(100_000));
+    for (text, word, took) in [
+        (line.as_str(), "x", 1000),
+        ("S~ x+\n", "x", 1000),
+        ("S ...\nS: end\n", "x", 1000),
+        ("S ...\nS: end\n", "x\n", 1000),
+        ("S ...\nS EOF\n", "x\n", 1000),
+        ("S ...\nS RST\n", "x\n", 1000),
+        ("S WAIT 2s\nS~ x+\n", "x", 3000),
+    ] {
+        for every in [1, 50, 300, 999] {
+            let played = check(&format!("%timeout 1s\n{text}"), &ticks(word, every));
+            let limit = played.result.clone().unwrap_err().limit();
+            let limit = limit.map(|limit| limit.as_millis());
+            assert_eq!((played.took, limit), (took, Some(took)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_silence_that_never_comes_has_a_limit() {
+    for every in [50, 99] {
+        let played = check("%timeout 1s\nS ...\nS QUIET 100ms\n", &ticks("tick\n", every));
+        let fault = Fault::NotSilent { limit: ms(1100) };
+        assert_eq!((played.result, played.took), (Err(Divergence { index: 1, fault }), 1100));
+    }
+    let played = check("%timeout 1s\nS ...\nS WAIT 1s\nS QUIET 100ms\n", &ticks("tick\n", 50));
+    assert_eq!(played.took, 2100, "a pause may be filled");
+    let played = check("%timeout 1s\nS ...\nS QUIET 100ms\n", &ticks("tick\n", 50)[..20]);
+    assert_eq!((played.result, played.took), (Ok(()), 1550));
+}
+
+/// What an update learns from a script, and when, in milliseconds.
+fn learn(text: &str, script: Timetable) -> (Result<Vec<Turn>, Divergence>, u128) {
+    let mut player = Playing::new(Learn::new(Playable::new(parse(text), Side::Client).unwrap()));
+    let mut script = script;
+    converse(&mut player, &mut script, Delivery::Prompt);
+    let (at, result) = player.done.unwrap();
+    (result, at.saturating_sub(START).as_millis())
+}
+
+#[test]
+fn a_turn_that_does_not_end_has_a_limit() {
+    let not_silent =
+        |index, milliseconds| Err(Divergence { index, fault: Fault::NotSilent { limit: ms(milliseconds) } });
+    let with = |text: &str, every| learn(&format!("%timeout 1s\n{text}"), &ticks("tick\n", every));
+    // One that matches so far, one that does not, one whose end is awaited, and the last one.
+    assert_eq!(with("S: tick\nC: a\n", 50), (not_silent(1, 1100), 1100));
+    assert_eq!(with("S: hi\nC: a\n", 50), (not_silent(0, 1100), 1100));
+    assert_eq!(with("S: hi\nS EOF\nC EOF\n", 500), (not_silent(0, 2000), 2000));
+    let later: Vec<_> = ticks("tick\n", 50).iter().map(|(at, word)| (at + 200, *word)).collect();
+    assert_eq!(learn("%timeout 1s\nC: a\nS: tick\n", &later), (not_silent(2, 1100), 1300));
+    // An `S ...` takes it all, and says so.
+    let (turns, took) = with("S ...\nC: a\nS ...\n", 50);
+    assert_eq!((turns, took), (Ok(Vec::new()), 2700));
+}
+
+#[test]
+fn an_update_keeps_only_what_may_be_rewritten_and_no_more_than_16_mib() {
+    let long = "x".repeat(99) + "\n";
+    let megabytes = |count: usize| long.repeat(count * 1_000_000 / long.len());
+    let lines = megabytes(10);
+    // What matches is not kept, however much.
+    let mut text = String::new();
+    let mut script = Vec::new();
+    for turn in 0..20 {
+        text += "S ...\nS: end\nC: next\n";
+        script.extend([
+            (200 * turn, lines.as_str()),
+            (200 * turn + 1, lines.as_str()),
+            (200 * turn + 2, "end\n"),
+        ]);
+    }
+    script.push((4000, "<EOF>"));
+    assert_eq!(learn(&text, &script).0, Ok(Vec::new()));
+    // What does not match is.
+    let too_long = |index| Err(Divergence { index, fault: Fault::TooLong });
+    let more = megabytes(17);
+    assert_eq!(learn("S: hi\nC: a\n", &[(0, &more)]).0, too_long(0));
+    assert_eq!(learn("S: hi\nC: a\n", &[(0, "hi\n"), (1, &more)]).0, too_long(1));
+    assert_eq!(learn("S: hi\nC: a\nS: A\n", &[(0, "hi\n"), (150, &more)]).0, too_long(2));
+    assert_eq!(learn("S: hi\nC: a\n", &[(0, "hi\n"), (150, &more)]).0, too_long(2));
+    // All turns together.
+    let script = [(0, lines.as_str()), (200, lines.as_str()), (300, "<EOF>")];
+    assert_eq!(learn("S: hi\nC: a\nS: A\nS EOF\n", &script).0, too_long(4));
+    let turns = learn("S: hi\nC: a\nS: A\nS EOF\n", &script[1..]).0.unwrap();
+    assert_eq!(turns.iter().map(|turn| turn.received.len()).sum::<usize>(), lines.len());
+}
+
+#[test]
+fn an_unfinished_line_is_searched_once() {
+    let start = std::time::Instant::now();
+    for text in ["C~ x+y\n", "C: end\n", "S: hi\n"] {
+        let mut mock = follow(text, Side::Server);
+        while mock.wants_bytes() && !matches!(mock.advance(START), Step::Done(_)) {
+            mock.receive(&[b'x'; 256], START);
+        }
+    }
+    let mut check = follow("S ...\nS: end\n", Side::Client);
+    while check.wants_bytes() {
+        assert!(matches!(check.advance(START), Step::Wait(_)));
+        check.receive(&[b'x'; 256], START);
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
+#[test]
+fn a_mock_keeps_no_more_than_its_client_has_to_say() {
+    let mut mock = follow("S WAIT 1h\nC: hello\nC\\ you\\\nS: a\n", Side::Server);
+    assert!(matches!(mock.advance(START), Step::Wait(_)));
+    let mut kept = 0;
+    while mock.wants_bytes() {
+        kept += 1000;
+        mock.receive(&[b'x'; 1000], START);
+    }
+    assert!((64 * 1024..=66 * 1024).contains(&kept), "{kept}");
+    let mut mock = follow("S WAIT 1h\nC~ .*\n", Side::Server);
+    assert!(matches!(mock.advance(START), Step::Wait(_)));
+    mock.receive(&vec![b'x'; LONGEST_LINE - 1], START);
+    assert!(mock.wants_bytes());
+}
+
 #[test]
 fn the_limit_runs_from_the_later_of_the_last_send_and_the_previous_match() {
     let text = "%timeout 1s\nS: a\nS: b\nC: c\nS: d\nS: e\n";

@@ -3,6 +3,9 @@
 use super::End;
 use super::script::Script;
 
+/// How much an update keeps: of one turn, and of all that do not match.
+pub(in crate::transcript) const MOST_KEPT: usize = 16 * 1024 * 1024;
+
 /// A turn of the server, as an update has learned it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Turn {
@@ -10,8 +13,9 @@ pub(crate) struct Turn {
     pub(crate) items: (usize, usize),
     /// Whether they matched.
     pub(crate) matched: bool,
-    /// The bytes that arrived.
+    /// The bytes that arrived, unless there are too many.
     pub(crate) received: Vec<u8>,
+    pub(crate) is_too_long: bool,
     /// How the stream ended, if it has.
     pub(crate) end: Option<End>,
     /// Whether an `S ...` of an earlier turn still takes the first lines.
@@ -20,13 +24,35 @@ pub(crate) struct Turn {
 
 impl Default for Turn {
     fn default() -> Self {
-        Self { items: (0, 0), matched: true, received: Vec::new(), end: None, skips_first: false }
+        Self {
+            items: (0, 0),
+            matched: true,
+            received: Vec::new(),
+            is_too_long: false,
+            end: None,
+            skips_first: false,
+        }
     }
 }
 
 impl Turn {
+    /// Takes bytes. Nobody looks at those of a turn that matches, so that one may have any number of them.
+    pub(super) fn receive(&mut self, bytes: &[u8]) {
+        if self.is_too_long || self.received.len() + bytes.len() >= MOST_KEPT {
+            self.is_too_long = true;
+            self.received = Vec::new();
+        } else {
+            self.received.extend_from_slice(bytes);
+        }
+    }
+
     pub(super) fn is_empty(&self) -> bool {
-        self.received.is_empty() && self.end.is_none()
+        self.received.is_empty() && !self.is_too_long && self.end.is_none()
+    }
+
+    /// Whether the turn does not match, and has too many bytes to be learned.
+    pub(super) fn is_lost(&self) -> bool {
+        self.is_too_long && !self.matched
     }
 
     /// Starts at the cursor. Bytes may have arrived before.
@@ -41,7 +67,7 @@ impl Turn {
         let lane = &mut script.lane;
         let mut next = Self { end: self.end, ..Self::default() };
         if lane.is_skipping {
-            next.received.extend_from_slice(lane.input());
+            next.receive(lane.input());
         } else if !lane.input().is_empty() {
             self.matched = false;
             lane.take_all();
