@@ -44,25 +44,38 @@ fn names(option: &Arg) -> String {
     let value = option.get_value_names().filter(|_| option.get_action().takes_values());
     let value = value.map_or(String::new(), |names| format!("Ar {}", names.join(" ")));
     let names = short.into_iter().chain(long).collect::<Vec<_>>().join(" , ");
-    if names.is_empty() { format!("Op {value}") } else { format!("{names} {value}").trim_end().to_owned() }
+    if names.is_empty() { value } else { format!("{names} {value}").trim_end().to_owned() }
 }
 
 fn meaning(option: &Arg) -> String {
     let text = option.get_long_help().or(option.get_help()).unwrap().to_string();
-    // In mdoc(7), each sentence starts on a new line.
-    let mut lines = vec![text.replace("\n\n", ".\n.Pp\n").replace(". ", ".\n")];
-    let default: Vec<_> = option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
-    if option.get_action().takes_values() && !default.is_empty() && !option.is_hide_default_value_set() {
-        let default = default.join(" ");
-        let quote = if default.contains(' ') { r"\[dq]" } else { "" };
-        lines.push(format!(".Bq default: {quote}{default}{quote}"));
+    let mut meaning = text.split("\n\n").map(mdoc).collect::<Vec<_>>().join("\n.Pp\n");
+    if option.get_action().takes_values() {
+        let defaults = option.get_default_values().iter().map(|value| value.to_string_lossy());
+        let default = defaults.collect::<Vec<_>>().join(" ");
+        if !default.is_empty() && !option.is_hide_default_value_set() {
+            let quote = if default.contains(' ') { "\"" } else { "" };
+            meaning += &mdoc(&format!("\n[default: {quote}{default}{quote}]"));
+        }
+        let possible = option.get_possible_values();
+        if !possible.is_empty() {
+            let possible: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
+            meaning += &mdoc(&format!("\n[possible values: {}]", possible.join(", ")));
+        }
     }
-    let possible = option.get_possible_values();
-    if option.get_action().takes_values() && !possible.is_empty() {
-        let possible: Vec<_> = possible.iter().map(PossibleValue::get_name).collect();
-        lines.push(format!(".Bq possible values: {}", possible.join(", ")));
-    }
-    lines.join("\n")
+    meaning
+}
+
+/// A paragraph as mdoc(7): each sentence starts on a new line, and nothing in it is a request or an escape.
+fn mdoc(paragraph: &str) -> String {
+    let text =
+        paragraph.replace('\\', "\\e").replace("--", "\\-\\-").replace('"', "\\[dq]").replace(". ", ".\n");
+    let lines = text.split('\n').map(|line| match line.chars().next() {
+        Some('.' | '\'') => format!("\\&{line}"),
+        _ => line.to_owned(),
+    });
+    let end = if text.ends_with(['.', ']']) { "" } else { "." };
+    lines.collect::<Vec<_>>().join("\n") + end
 }
 
 /// A man page is a template, written by hand, with the options from the command line's definitions filled in.
@@ -81,7 +94,7 @@ fn man_pages() {
     cli.build();
     man_page_is_committed("capchat.1", &cli);
     man_page_is_committed("capchat-transcript.5", &cli);
-    for subcommand in cli.get_subcommands() {
+    for subcommand in cli.get_subcommands().filter(|subcommand| subcommand.get_name() != "help") {
         man_page_is_committed(&format!("capchat-{}.1", subcommand.get_name()), subcommand);
     }
 }

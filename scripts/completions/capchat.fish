@@ -26,43 +26,58 @@ end
 
 complete -c capchat -n "__fish_capchat_needs_command" -s h -l help -d 'Print help'
 complete -c capchat -n "__fish_capchat_needs_command" -s V -l version -d 'Print version'
-complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Answer every message with the same text in CAPITALS'
-complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Talk to a server: at a prompt, or in a pipe'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Answer an unfinished message once nothing has come for so long, or never' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve so many clients at once; more wait until one leaves [default: no limit]' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Close the connection of a client that has sent nothing for so long [default: never]' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Play the server\'s side of a transcript to each client, instead of answering in capitals' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Play to so many clients, then leave; with exit status 3 where any did not follow the transcript' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript of its own in a folder' -r -f -a "(__fish_complete_directories)"
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log -d 'How events are written to standard error' -r -f -a "text\t'A sentence a line'
-json\t'A JSON object a line'"
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 addresses only'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 6 -d 'Use IPv6 addresses only'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -s q -l quiet -d 'Tell nothing of the clients'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -s v -l verbose -d 'Tell more of the clients'
+complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
+complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
+complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
+complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME of silence, or never' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve at most N clients at a time; others wait [default: no limit]' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients that send nothing for TIME [default: never]' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript in DIR' -r -f -a "(__fish_complete_directories)"
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 'Log format' -r -f -a "text\t'One line per event'
+json\t'One JSON object per line'"
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 only'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 6 -d 'Use IPv6 only'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -s q -l quiet -d 'Do not log client activity'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -s v -l verbose -d 'Log more detail'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l eol -d 'How each line that is sent ends [default: as in the input; lf from the prompt]' -r -f -a "lf\t'With a line feed'
-crlf\t'With a carriage return and a line feed'
-none\t'With nothing, for servers that take each recv as a message'"
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout -d 'Give up (exit status 124) when a reply is owed and nothing was sent or received for so long' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up (exit status 124) when the whole run takes longer' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Give up (exit status 1) when one attempt to connect takes longer' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying for so long while the server is not there yet' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l check -d 'Check the server by transcripts: files, and folders of *.chat' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l update -d 'Check, and rewrite the server\'s side of the transcripts to what it says now' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l jobs -d 'Play so many transcripts at a time' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l report -d 'How the results are written to standard output' -r -f -a "text\t'For people'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Time limit for each connection attempt (status 1)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying to connect for up to TIME' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l eol -d 'Line ending to send [default: as in the input; lf at the prompt]' -r -f -a "lf\t'Line feed'
+crlf\t'Carriage return and line feed'
+none\t'Nothing, for servers that take each recv as a message'"
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Save the conversation as a transcript' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'Prompt to show on a terminal' -r
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 only'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 only'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l lockstep -d 'Wait for a reply to each line before sending the next'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l until-eof -d 'Send input to its end, even after the server has ended'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s C -l crlf -d 'Send CRLF line endings (same as --eol crlf)'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l no-history -d 'Do not read or save history'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s v -l verbose -d 'Report what happens to the connection on standard error'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s a -l address -d 'Server address [default: 127.0.0.1:5605]' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l connect-timeout -d 'Time limit for each connection attempt (status 1)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep trying to connect for up to TIME' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s j -l jobs -d 'Run N transcripts in parallel' -r
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l report -d 'Report format' -r -f -a "text\t'For people'
 tap\t'The Test Anything Protocol, version 13'
-junit\t'JUnit\'s XML'"
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l color -d 'When the report is coloured; auto is on a terminal, unless NO_COLOR is set' -r -f -a "auto\t'On a terminal'
+junit\t'JUnit XML'"
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l color -d 'When to use color' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Record the conversation as a transcript' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'The prompt, on a terminal' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 addresses only'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 addresses only'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l lockstep -d 'Send one line, wait for its reply, send the next'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s C -d 'The same as --eol crlf'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l no-history -d 'Neither read nor keep the history of the prompt'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s v -l verbose -d 'Tell on standard error what happens to the connection'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s 4 -d 'Use IPv4 only'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s 6 -d 'Use IPv6 only'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l update -d 'Rewrite the server side of the transcripts to what the server says'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s v -l verbose -d 'Report failed connection attempts on standard error'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
+complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
+complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "check" -d 'Check a server against transcripts, or update them'
+complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -15,8 +15,8 @@
 //! | what the README says | `readme` |
 //!
 //! A test that reads better as a shell script or a transcript is one, in `tests/transcripts` or `tests/chats`; `scripts`
-//! runs them. What tests share is in `support`. Load and hostile clients are tested in `tests/survival`, and man pages
-//! and completions in `tests/generated.rs`.
+//! runs them. What tests share is in `support`. Load and hostile clients are tested in `tests/survival`, completions in
+//! `tests/generated.rs`, and man pages in `tests/man_pages.rs`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
