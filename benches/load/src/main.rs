@@ -35,7 +35,7 @@ struct Options {
     /// Measure less, in under two minutes
     #[arg(long)]
     quick: bool,
-    /// Measure only what contains this in its name, such as 'bulk' or 'request and reply, 50'
+    /// Measure only what contains this in its name, such as 'bulk' or '50 clients'
     #[arg(long, value_name = "SUBSTRING", default_value = "", hide_default_value = true)]
     only: String,
     /// The capchat to measure
@@ -50,6 +50,9 @@ struct Options {
     /// Draw a chart of the ratios
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
+    /// Draw a smaller chart of a few ratios
+    #[arg(long, value_name = "FILE")]
+    small_svg: Option<PathBuf>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -63,6 +66,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     if let Some(path) = &options.svg {
         // The table of how cost grows compares nothing.
         fs::write(path, chart::svg(&tables[..2]))?;
+    }
+    if let Some(path) = &options.small_svg {
+        fs::write(path, chart::small_svg(&tables))?;
     }
     let mut notes = tables.iter().flat_map(|table| &table.notes);
     let failed = notes.any(|note| note.subject == "capchat" || note.subject == "floor");

@@ -66,13 +66,14 @@ impl Mode {
     }
 
     pub(crate) fn name(&self) -> String {
-        match self {
-            Self::RequestReply(clients) => format!("request and reply, {clients}"),
-            Self::Pipelined(clients) => format!("pipelined, {clients}"),
-            Self::Bulk(text) => format!("bulk, {}", text.name),
+        let counted = |clients: usize| format!("{clients} client{}", if clients == 1 { "" } else { "s" });
+        match *self {
+            Self::RequestReply(clients) => format!("request and reply, {}", counted(clients)),
+            Self::Pipelined(clients) => format!("pipelined, {}", counted(clients)),
+            Self::Bulk(ref text) => format!("bulk, {}", text.name),
             Self::Lines(length) => format!("messages of {length} B"),
             Self::Churn => "churn".into(),
-            Self::Idle(clients) => format!("idle, {clients}"),
+            Self::Idle(clients) => format!("idle, {}", counted(clients)),
         }
     }
 
@@ -122,8 +123,12 @@ impl Mode {
                 #[expect(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
                 let each = server.memory()?.saturating_sub(before) as f64 / streams.len() as f64;
                 Ok(vec![
-                    Figure::new(format!("open {connections}"), Unit::Milliseconds, time.as_secs_f64() * 1e3),
-                    Figure::new(format!("{}, memory each", self.name()), Unit::Bytes, each),
+                    Figure::new(
+                        format!("open {connections} connections"),
+                        Unit::Milliseconds,
+                        time.as_secs_f64() * 1e3,
+                    ),
+                    Figure::new("memory of an idle connection", Unit::Bytes, each),
                 ])
             }
         }

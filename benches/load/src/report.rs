@@ -16,7 +16,7 @@ pub(crate) fn text(tables: &[Table]) -> String {
         let lines: Vec<Vec<String>> =
             std::iter::once(heading(table)).chain(table.rows.iter().map(|row| line(table, row))).collect();
         let widths: Vec<usize> = (0..lines[0].len())
-            .map(|column| lines.iter().map(|line| line[column].len()).max().unwrap_or_default())
+            .map(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or_default())
             .collect();
         for line in &lines {
             let mut joined = format!("{:<width$}", line[0], width = widths[0]);
@@ -62,7 +62,7 @@ fn line(table: &Table, row: &Row) -> Vec<String> {
 }
 
 /// At least three digits.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     match value {
         100.0.. => format!("{value:.0}"),
         10.0.. => format!("{value:.1}"),

@@ -17,7 +17,7 @@ impl Unit {
         match self {
             Self::PerSecond => "1/s",
             Self::MegabytesPerSecond => "MB/s",
-            Self::Microseconds => "us",
+            Self::Microseconds => "µs",
             Self::Milliseconds => "ms",
             Self::Bytes => "bytes",
         }
