@@ -1,4 +1,4 @@
-//! Links what unwinds the stack from its archive: as a shared library it would be loaded at every start.
+//! Links the unwinder statically: a shared library would have to be loaded at every start.
 
 use std::env;
 

@@ -8,6 +8,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use capchat::status::Status;
+
 /// The page as man(1) shows it; `None` if mandoc is not installed.
 fn render(page: &str) -> Option<Vec<String>> {
     let mut mandoc = Command::new("mandoc");
@@ -109,6 +111,29 @@ fn pages_look_right() {
         count += 1;
     }
     assert_eq!(count, 5, "pages");
+}
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("man").join(name);
+    fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn every_section_is_there() {
+    for name in ["capchat.1", "capchat-serve.1", "capchat-connect.1", "capchat-check.1"] {
+        for section in ["OPTIONS", "EXIT STATUS", "ENVIRONMENT", "FILES", "EXAMPLES", "SEE ALSO"] {
+            assert!(page(name).contains(&format!(".Sh {section}\n")), "{section} in {name}");
+        }
+    }
+}
+
+#[test]
+fn every_exit_status_is_documented() {
+    for name in ["capchat.1", "capchat-connect.1", "capchat-check.1"] {
+        for status in Status::ALL {
+            assert!(page(name).contains(&format!(".It {}\n", status as u8)), "{status:?} in {name}");
+        }
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! | an update of transcripts | `update` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions recorded with them) |
 //! | what gets through a client, next to other clients | `matrix` |
-//! | what the README says | `readme` |
+//! | what the README says; `scripts/install` | `readme`; `install` |
 //!
 //! A test that reads better as a shell script or a transcript is one, in `tests/transcripts` or `tests/chats`; `scripts`
 //! runs them. What tests share is in `support`. Load and hostile clients are tested in `tests/survival`, completions in
@@ -23,6 +23,7 @@
 mod check;
 mod command_line;
 mod deliveries;
+mod install;
 mod interop;
 mod limits;
 mod lockstep;
