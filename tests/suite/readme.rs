@@ -286,6 +286,18 @@ fn the_picture_is_up_to_date() {
 }
 
 #[test]
+fn the_charts_name_their_rows_as_the_tables_do() {
+    let tables = fs::read_to_string(repository().join("benches/README.md")).unwrap();
+    for name in ["speed.svg", "speed-small.svg"] {
+        let chart = fs::read_to_string(repository().join("man/pictures").join(name)).unwrap();
+        let labels = chart.split("text-anchor=\"end\">").skip(1).map(|rest| rest.split('<').next().unwrap());
+        for label in labels {
+            assert!(tables.contains(&format!("\n| {label} ")), "{label} of {name}");
+        }
+    }
+}
+
+#[test]
 fn links_lead_somewhere() {
     for name in ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benches/README.md"] {
         let path = repository().join(name);
