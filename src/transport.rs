@@ -6,6 +6,7 @@ mod dial;
 mod link;
 mod listen;
 mod queue;
+mod services;
 mod stream;
 
 pub(crate) use address::{Address, Family};

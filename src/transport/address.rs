@@ -5,66 +5,70 @@ use std::io;
 use std::net::{Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 
-/// The port where none is named.
+use super::services;
+use crate::messages::reason;
+
 const DEFAULT_PORT: u16 = 5605;
 
 /// Which addresses of a host are used.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Family {
-    /// IPv4 and IPv6.
     #[default]
     Any,
-    /// IPv4 alone.
     V4,
-    /// IPv6 alone.
     V6,
 }
 
 /// Where a server listens or is reached.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Address {
-    /// A host, by name or number, and a TCP port.
     Tcp {
         /// A name, an IPv4 address, or an IPv6 address without brackets.
         host: String,
-        /// The port; 0 lets the system choose one.
+        /// Port 0 lets the system choose one.
         port: u16,
     },
-    /// A Unix socket.
+    /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// Why words are no address.
+/// Why words are not an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum AddressError {
-    /// A word without any characters.
     Empty,
-    /// Something before a colon, and nothing after it.
-    NoPort(String),
-    /// A port that is not a number from 0 to 65535.
-    BadPort(String),
-    /// A host with colons that is no IPv6 address.
-    BadHost(String),
-    /// `unix:` with nothing behind it.
-    NoPath,
-    /// A second word behind one that names a port or a path already.
-    TwoPorts(String, String),
-    /// More than two words.
     TooManyWords(String),
+    /// Something else with slashes, such as a URL.
+    NotHostAndPort(String),
+    /// A host with colons or brackets that is not an IPv6 address.
+    NotIpv6(String),
+    /// A relative path, which would be taken for a host.
+    NotPath(String),
+    NoPort(String),
+    BadPort(String),
+    /// A word that has a port already, and another port.
+    SecondPort(String, String),
+    NoPath,
+    /// A Unix socket, and a port.
+    PortOfPath(String, String),
 }
 
 impl fmt::Display for AddressError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => f.write_str("the address is empty"),
-            Self::NoPort(word) => write!(f, "no port behind the colon in '{word}'"),
-            Self::BadPort(word) => write!(f, "'{word}' is not a port (0 to 65535)"),
-            Self::BadHost(word) => {
-                write!(f, "'{word}' is neither a host nor an IPv6 address (with a port: [::1]:5605)")
+            Self::TooManyWords(text) => write!(f, "invalid address '{text}': expected HOST PORT"),
+            Self::NotHostAndPort(word) => {
+                write!(f, "invalid address '{word}': expected HOST:PORT or tcp://HOST:PORT")
             }
-            Self::NoPath => f.write_str("no path behind 'unix:'"),
-            Self::TwoPorts(word, port) => write!(f, "'{word}' is a whole address, yet '{port}' follows it"),
-            Self::TooManyWords(text) => write!(f, "'{text}' has more words than HOST PORT"),
+            Self::NotIpv6(word) => write!(f, "invalid address '{word}' (IPv6 with a port: [::1]:5605)"),
+            Self::NotPath(word) => write!(f, "invalid address '{word}' (for a Unix socket, use ./{word})"),
+            Self::NoPort(word) => write!(f, "missing port after ':' in '{word}'"),
+            Self::BadPort(word) => {
+                write!(f, "invalid port '{word}' (expected a service name or 0-65535)")
+            }
+            Self::SecondPort(word, port) => write!(f, "unexpected port '{port}': '{word}' already has one"),
+            Self::NoPath => f.write_str("missing path after 'unix:'"),
+            Self::PortOfPath(word, port) => write!(f, "unexpected port '{port}': '{word}' is a Unix socket"),
         }
     }
 }
@@ -82,20 +86,22 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// The address that is used where none is named: the loopback interface, port 5605.
+    /// The default address, if nothing else is configured: the loopback interface, port 5605.
     #[must_use]
     pub(crate) fn built_in(family: Family) -> Self {
         let host = if family == Family::V6 { "::1" } else { "127.0.0.1" };
         Self::Tcp { host: host.to_owned(), port: DEFAULT_PORT }
     }
 
-    /// Reads an address as one text: one word, or a host, blanks and a port. All that stands behind `unix:`
-    /// is the path, blanks included.
-    ///
-    /// # Errors
-    /// Where the text is no address.
+    /// Whether this is the built-in address of a family.
+    pub(super) fn is_built_in(&self) -> bool {
+        [Family::V4, Family::V6].map(Self::built_in).contains(self)
+    }
+
+    /// Parses an address as one text: one word, or a host, spaces and a port. Everything in the path of a Unix
+    /// socket belongs to it, spaces included.
     pub(crate) fn from_text(text: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
-        if text.starts_with("unix:") {
+        if is_unix(text) {
             return Self::from_word(text, default, family);
         }
         let mut words = text.split_whitespace();
@@ -106,11 +112,8 @@ impl Address {
         host.map_or(Err(AddressError::Empty), |host| Self::from_words(Some(host), port, default, family))
     }
 
-    /// Reads an address from one word or two; what they leave open is taken from `default`, and where that is
-    /// a Unix socket from the [built-in](Self::built_in) address.
-    ///
-    /// # Errors
-    /// Where the words are no address.
+    /// Parses an address of one word or two. Missing parts are those of `default`, or of the
+    /// [built-in](Self::built_in) address if that is a Unix socket.
     pub(crate) fn from_words(
         host: Option<&str>,
         port: Option<&str>,
@@ -127,52 +130,69 @@ impl Address {
     }
 
     fn from_host_and_port(word: &str, port: &str) -> Result<Self, AddressError> {
-        let is_whole = word.starts_with("unix:")
-            || matches!(word.rsplit_once(':'), Some((head, _)) if !head.contains(':') || head.ends_with(']'));
-        if is_whole {
-            return Err(AddressError::TwoPorts(word.to_owned(), port.to_owned()));
+        if is_unix(word) {
+            return Err(AddressError::PortOfPath(word.to_owned(), port.to_owned()));
         }
-        let host = if word.contains(':') { ipv6(word)? } else { name(word)? };
-        Ok(Self::Tcp { host, port: parse_port(port)? })
+        let host = without_scheme(word)?;
+        match split_port(host) {
+            Some((_, "")) => Err(AddressError::NoPort(word.to_owned())),
+            Some(_) => Err(AddressError::SecondPort(word.to_owned(), port.to_owned())),
+            None => Ok(Self::Tcp { host: parse_host(host)?, port: parse_port(port)? }),
+        }
     }
 
     fn from_word(word: &str, default: &Self, family: Family) -> Result<Self, AddressError> {
-        let (default_host, default_port) = default.host_and_port(family);
-        if let Some(path) = word.strip_prefix("unix:") {
-            return match path {
-                "" => Err(AddressError::NoPath),
-                path => Ok(Self::Unix(path.into())),
+        if is_unix(word) {
+            return match word.strip_prefix("unix:") {
+                Some("") => Err(AddressError::NoPath),
+                path => Ok(Self::Unix(path.unwrap_or(word).into())),
             };
         }
-        let (host, port) = if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_digit()) {
-            (default_host, parse_port(word)?)
+        let rest = without_scheme(word)?;
+        let (default_host, default_port) = default.host_and_port(family);
+        let (host, port) = if !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit()) {
+            (default_host, parse_port(rest)?)
         } else {
-            match word.rsplit_once(':') {
-                // Several colons and no bracket before the last: all of it is an IPv6 address.
-                Some((head, _)) if head.contains(':') && !head.ends_with(']') => (ipv6(word)?, default_port),
+            match split_port(rest) {
                 Some((_, "")) => return Err(AddressError::NoPort(word.to_owned())),
                 Some(("", port)) => (default_host, parse_port(port)?),
-                Some((head, port)) if head.starts_with('[') => (ipv6(head)?, parse_port(port)?),
-                Some((head, port)) => (name(head)?, parse_port(port)?),
-                None => (name(word)?, default_port),
+                Some((host, port)) => (parse_host(host)?, parse_port(port)?),
+                None => (parse_host(rest)?, default_port),
             }
         };
         Ok(Self::Tcp { host, port })
     }
 
-    /// The host and the port that a word takes over where it names only one of them.
+    /// The host and the port that replace missing ones.
     fn host_and_port(&self, family: Family) -> (String, u16) {
         match self {
             Self::Tcp { host, port } => (host.clone(), *port),
             Self::Unix(_) => Self::built_in(family).host_and_port(family),
         }
     }
+
+    /// What was likely meant, if this address cannot be reached: `::1:25` is an IPv6 address of its own.
+    pub(super) fn hint(&self) -> Option<String> {
+        let Self::Tcp { host, port: DEFAULT_PORT } = self else {
+            return None;
+        };
+        let (head, port) = host.rsplit_once(':')?;
+        let is_port = port.bytes().all(|byte| byte.is_ascii_digit());
+        (is_port && head.parse::<Ipv6Addr>().is_ok())
+            .then(|| format!("for port {port} on {head}, use [{head}]:{port}"))
+    }
+}
+
+/// An error of connecting or binding as the middle of a sentence. The standard library describes a path that does
+/// not fit into a socket's address in terms of C.
+pub(super) fn socket_reason(error: &io::Error) -> String {
+    match error.to_string() {
+        text if text.contains("SUN_LEN") => "socket path too long".to_owned(),
+        _ => reason(error),
+    }
 }
 
 /// All addresses of a host that are of the family, each once, in the resolver's order.
-///
-/// # Errors
-/// Where the host is unknown or has no address of the family.
 pub(super) async fn resolve(host: &str, port: u16, family: Family) -> io::Result<Vec<SocketAddr>> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
     for address in tokio::net::lookup_host((host, port)).await? {
@@ -196,26 +216,43 @@ pub(super) async fn resolve(host: &str, port: u16, family: Family) -> io::Result
     Ok(addresses)
 }
 
-fn parse_port(text: &str) -> Result<u16, AddressError> {
-    let digits_alone = text.bytes().all(|byte| byte.is_ascii_digit());
-    text.parse().ok().filter(|_| digits_alone).ok_or_else(|| AddressError::BadPort(text.to_owned()))
+/// Whether a word is the path of a Unix socket. A host never starts like a path.
+fn is_unix(word: &str) -> bool {
+    ["unix:", "/", "./", "../"].iter().any(|start| word.starts_with(start))
 }
 
-fn name(word: &str) -> Result<String, AddressError> {
-    match word {
-        "" => Err(AddressError::Empty),
-        word if word.contains(['[', ']']) => Err(AddressError::BadHost(word.to_owned())),
-        word => Ok(word.to_owned()),
+fn without_scheme(word: &str) -> Result<&str, AddressError> {
+    let rest = word.strip_prefix("tcp://");
+    if rest == Some("") || rest.unwrap_or(word).contains('/') {
+        let is_path = rest.is_none() && !word.contains(':');
+        let error = if is_path { AddressError::NotPath } else { AddressError::NotHostAndPort };
+        return Err(error(word.to_owned()));
     }
+    Ok(rest.unwrap_or(word))
 }
 
-/// An IPv6 address with or without brackets and a zone (`fe80::1%eth0`, RFC 4007).
-fn ipv6(word: &str) -> Result<String, AddressError> {
+/// Splits a port from its host, if there is one. Several colons and no bracket before the last: all of it is an
+/// IPv6 address.
+fn split_port(word: &str) -> Option<(&str, &str)> {
+    word.rsplit_once(':').filter(|(head, _)| !head.contains(':') || head.ends_with(']'))
+}
+
+fn parse_port(text: &str) -> Result<u16, AddressError> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let port = if is_number { text.parse().ok() } else { services::port(text) };
+    port.ok_or_else(|| AddressError::BadPort(text.to_owned()))
+}
+
+/// A name, an IPv4 address, or an IPv6 address with or without brackets and a zone (`fe80::1%eth0`, RFC 4007).
+fn parse_host(word: &str) -> Result<String, AddressError> {
+    if !word.contains([':', '[', ']']) {
+        return if word.is_empty() { Err(AddressError::Empty) } else { Ok(word.to_owned()) };
+    }
     let bare = word.strip_prefix('[').and_then(|word| word.strip_suffix(']')).unwrap_or(word);
     let (number, _zone) = bare.split_once('%').unwrap_or((bare, ""));
     match number.parse::<Ipv6Addr>() {
         Ok(_) => Ok(bare.to_owned()),
-        Err(_) => Err(AddressError::BadHost(word.to_owned())),
+        Err(_) => Err(AddressError::NotIpv6(word.to_owned())),
     }
 }
 
@@ -247,38 +284,79 @@ mod tests {
             (&["[::1]:25"], "[::1]:25"),
             (&["fe80::1%eth0"], "[fe80::1%eth0]:5605"),
             (&["unix:/tmp/a b:1"], "unix:/tmp/a b:1"),
+            (&["/tmp/a b:1"], "unix:/tmp/a b:1"),
+            (&["./a"], "unix:./a"),
+            (&["../a"], "unix:../a"),
+            (&["tcp://example.org:25"], "example.org:25"),
+            (&["tcp://[::1]:25"], "[::1]:25"),
+            (&["tcp://::1"], "[::1]:5605"),
+            (&["tcp://example.org", "25"], "example.org:25"),
+            (&["example.org", "smtp"], "example.org:25"),
+            (&["example.org:smtp"], "example.org:25"),
+            (&["tcp://example.org:smtp"], "example.org:25"),
+            (&["[::1]:smtp"], "[::1]:25"),
+            (&[":smtp"], "127.0.0.1:25"),
+            (&["smtp"], "smtp:5605"),
+            (&["::1:25"], "[::1:25]:5605"),
         ] {
             assert_eq!(address(words).as_deref(), Ok(expected), "{words:?}");
         }
     }
 
     #[test]
-    fn refuses_what_is_no_address() {
-        let bad_port = |port: &str| AddressError::BadPort(port.into());
-        let bad_host = |host: &str| AddressError::BadHost(host.into());
+    fn says_what_is_wrong() {
         for (words, expected) in [
-            (&[""][..], AddressError::Empty),
-            (&["", "25"], AddressError::Empty),
-            (&["host:"], AddressError::NoPort("host:".into())),
-            (&[":"], AddressError::NoPort(":".into())),
-            (&["65536"], bad_port("65536")),
-            (&["host:+1"], bad_port("+1")),
-            (&["host", "smtp"], bad_port("smtp")),
-            (&["host", ""], bad_port("")),
-            (&["1:2:3"], bad_host("1:2:3")),
-            (&["[host]:1"], bad_host("[host]")),
-            (&["[::1"], bad_host("[::1")),
-            (&["unix:"], AddressError::NoPath),
-            (&["host:1", "2"], AddressError::TwoPorts("host:1".into(), "2".into())),
-            (&["[::1]:1", "2"], AddressError::TwoPorts("[::1]:1".into(), "2".into())),
-            (&["unix:/a", "2"], AddressError::TwoPorts("unix:/a".into(), "2".into())),
+            (&[""][..], "the address is empty"),
+            (&["", "25"], "the address is empty"),
+            (&["host:"], "missing port after ':' in 'host:'"),
+            (&["host:", "25"], "missing port after ':' in 'host:'"),
+            (&[":"], "missing port after ':' in ':'"),
+            (&["65536"], "invalid port '65536' (expected a service name or 0-65535)"),
+            (&["host:+1"], "invalid port '+1' (expected a service name or 0-65535)"),
+            (
+                &["host", "no-such-service"],
+                "invalid port 'no-such-service' (expected a service name or 0-65535)",
+            ),
+            (&["host", ""], "invalid port '' (expected a service name or 0-65535)"),
+            (&["foo:bar:baz"], "invalid address 'foo:bar:baz' (IPv6 with a port: [::1]:5605)"),
+            (&["[host]:1"], "invalid address '[host]' (IPv6 with a port: [::1]:5605)"),
+            (&["[::1"], "invalid address '[::1' (IPv6 with a port: [::1]:5605)"),
+            (&["[::1]25"], "invalid address '[::1]25' (IPv6 with a port: [::1]:5605)"),
+            (&["unix:"], "missing path after 'unix:'"),
+            (&["host:1", "2"], "unexpected port '2': 'host:1' already has one"),
+            (&["[::1]:1", "2"], "unexpected port '2': '[::1]:1' already has one"),
+            (&["tcp://host:1", "2"], "unexpected port '2': 'tcp://host:1' already has one"),
+            (&["unix:/a", "2"], "unexpected port '2': 'unix:/a' is a Unix socket"),
+            (&["./a", "2"], "unexpected port '2': './a' is a Unix socket"),
+            (&["run/socket"], "invalid address 'run/socket' (for a Unix socket, use ./run/socket)"),
+            (&["http://h/"], "invalid address 'http://h/': expected HOST:PORT or tcp://HOST:PORT"),
+            (&["http://h", "80"], "invalid address 'http://h': expected HOST:PORT or tcp://HOST:PORT"),
+            (&["h:80/"], "invalid address 'h:80/': expected HOST:PORT or tcp://HOST:PORT"),
+            (&["tcp://"], "invalid address 'tcp://': expected HOST:PORT or tcp://HOST:PORT"),
+            (&["tcp://h:1/"], "invalid address 'tcp://h:1/': expected HOST:PORT or tcp://HOST:PORT"),
+            (&["tcp://h:"], "missing port after ':' in 'tcp://h:'"),
         ] {
-            assert_eq!(address(words), Err(expected), "{words:?}");
+            let error = address(words).map_err(|error| error.to_string());
+            assert_eq!(error, Err(expected.to_owned()), "{words:?}");
         }
     }
 
     #[test]
-    fn a_default_gives_what_the_words_leave_open() {
+    fn guesses_what_was_meant() {
+        let hint = |words: &[&str]| {
+            let default = Address::built_in(Family::Any);
+            Address::from_words(words.first().copied(), words.get(1).copied(), &default, Family::Any)
+                .unwrap()
+                .hint()
+        };
+        assert_eq!(hint(&["::1:25"]).as_deref(), Some("for port 25 on ::1, use [::1]:25"));
+        for words in [&["::1"][..], &["::1:25", "80"], &["[::1:ff]"], &["::ffff:192.0.2.1"], &["localhost"]] {
+            assert_eq!(hint(words), None, "{words:?}");
+        }
+    }
+
+    #[test]
+    fn missing_parts_are_those_of_the_default() {
         let default = Address::built_in(Family::Any);
         let default = Address::from_text("example.org 99", &default, Family::Any).unwrap();
         let with = |word| Address::from_words(Some(word), None, &default, Family::Any).unwrap().to_string();
@@ -298,6 +376,10 @@ mod tests {
         assert_eq!(Address::from_text(" ", &default, Family::Any), Err(AddressError::Empty));
         assert_eq!(
             Address::from_text("unix:/run/a b c", &default, Family::Any),
+            Ok(Address::Unix("/run/a b c".into()))
+        );
+        assert_eq!(
+            Address::from_text("/run/a b c", &default, Family::Any),
             Ok(Address::Unix("/run/a b c".into()))
         );
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::address::resolve;
+use super::address::{resolve, socket_reason};
 use super::{Address, Family, Stream};
 use crate::messages::{self, reason};
 
@@ -36,18 +36,41 @@ pub(crate) struct Dialer {
 #[derive(Debug)]
 pub(crate) struct DialError {
     address: Address,
-    cause: String,
+    cause: Cause,
     /// How long attempts were repeated.
     gave_up_after: Option<Duration>,
 }
 
+/// Why an attempt failed.
+#[derive(Debug)]
+struct Cause {
+    text: String,
+    /// Whether the only address refused the connection.
+    is_refusal: bool,
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Self { text: socket_reason(&error), is_refusal: error.kind() == io::ErrorKind::ConnectionRefused }
+    }
+}
+
+impl From<String> for Cause {
+    fn from(text: String) -> Self {
+        Self { text, is_refusal: false }
+    }
+}
+
 impl fmt::Display for DialError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "could not connect to {}: {}", self.address, self.cause)?;
-        match self.gave_up_after {
-            Some(time) => write!(f, " (gave up after {time:?})"),
-            None => Ok(()),
+        write!(f, "could not connect to {}: {}", self.address, self.cause.text)?;
+        if let Some(time) = self.gave_up_after {
+            write!(f, " (gave up after {time:?})")?;
         }
+        if self.cause.is_refusal && self.address.is_built_in() {
+            f.write_str("; is 'capchat serve' running?")?;
+        }
+        self.address.hint().map_or(Ok(()), |hint| write!(f, "; {hint}"))
     }
 }
 
@@ -63,14 +86,14 @@ impl Dialer {
                 Ok(stream) => return Ok(stream),
                 Err(cause) => cause,
             };
-            let error = DialError { address: self.address.clone(), cause, gave_up_after: None };
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 let gave_up_after = Some(self.retry).filter(|retry| !retry.is_zero());
-                return Err(DialError { gave_up_after, ..error });
+                return Err(DialError { address: self.address.clone(), cause, gave_up_after });
             }
             if self.verbose {
-                messages::report(format_args!("{error}; trying again"));
+                let (address, reason) = (&self.address, cause.text);
+                messages::report(format_args!("could not connect to {address}: {reason}; trying again"));
             }
             sleep(pause.min(left)).await;
             pause = (pause * 2).min(RETRY_PAUSE.1);
@@ -86,25 +109,22 @@ impl Dialer {
         }
     }
 
-    async fn attempt(&self, limit: Duration) -> Result<Stream, String> {
+    async fn attempt(&self, limit: Duration) -> Result<Stream, Cause> {
         let attempt = async {
             match &self.address {
-                Address::Unix(path) => {
-                    UnixStream::connect(path).await.map(Stream::from).map_err(|error| reason(&error))
-                }
+                Address::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
                 Address::Tcp { host, port } => {
-                    let addresses =
-                        resolve(host, *port, self.family).await.map_err(|error| reason(&error))?;
+                    let addresses = resolve(host, *port, self.family).await?;
                     connect_to_any(&addresses, limit).await.map(Stream::from)
                 }
             }
         };
-        timeout(limit, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}")))
+        timeout(limit, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()))
     }
 }
 
 /// Tries each address, with an equal share of the time that is left.
-async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, String> {
+async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Cause> {
     let deadline = Instant::now() + limit;
     let mut failures = Vec::new();
     for (index, &address) in addresses.iter().enumerate() {
@@ -112,12 +132,13 @@ async fn connect_to_any(addresses: &[SocketAddr], limit: Duration) -> Result<Tcp
         let share = deadline.saturating_duration_since(Instant::now()) / left;
         let failure = match timeout(share, connect_to_another(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
+            Ok(Err(error)) if addresses.len() == 1 => return Err(error.into()),
             Ok(Err(error)) => reason(&error),
             Err(_) => "no answer".to_owned(),
         };
         failures.push(if addresses.len() == 1 { failure } else { format!("{address}: {failure}") });
     }
-    Err(failures.join("; "))
+    Err(failures.join("; ").into())
 }
 
 /// Connects, but not to itself: if there is no server, the kernel may choose the very port that is dialed as
@@ -143,6 +164,34 @@ fn is_connected_to_itself(stream: &TcpStream) -> bool {
 mod tests {
     use super::*;
     use tokio::net::TcpSocket;
+
+    #[test]
+    fn an_error_says_what_may_help() {
+        let message = |address, error: io::ErrorKind, gave_up_after| {
+            let cause = io::Error::from(error).into();
+            DialError { address, cause, gave_up_after }.to_string()
+        };
+        let (refused, built_in) = (io::ErrorKind::ConnectionRefused, Address::built_in(Family::Any));
+        assert_eq!(
+            message(built_in.clone(), refused, None),
+            "could not connect to 127.0.0.1:5605: connection refused; is 'capchat serve' running?"
+        );
+        assert_eq!(
+            message(Address::built_in(Family::V6), refused, Some(Duration::from_secs(2))),
+            "could not connect to [::1]:5605: connection refused (gave up after 2s); is 'capchat serve' running?"
+        );
+        assert_eq!(
+            message(built_in, io::ErrorKind::ConnectionReset, None),
+            "could not connect to 127.0.0.1:5605: connection reset"
+        );
+        let other = Address::Tcp { host: "127.0.0.1".into(), port: 25 };
+        assert_eq!(message(other, refused, None), "could not connect to 127.0.0.1:25: connection refused");
+        let joined = Address::Tcp { host: "::1:25".into(), port: 5605 };
+        assert_eq!(
+            message(joined, io::ErrorKind::NetworkUnreachable, None),
+            "could not connect to [::1:25]:5605: network unreachable; for port 25 on ::1, use [::1]:25"
+        );
+    }
 
     #[tokio::test]
     async fn recognizes_a_connection_to_itself() {

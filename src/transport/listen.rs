@@ -12,20 +12,20 @@ use anyhow::{Context as _, Result, anyhow, bail};
 use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 
-use super::address::resolve;
+use super::address::{resolve, socket_reason};
 use super::{Address, Family, Peer, Stream};
+use crate::messages;
 
-/// How many clients may wait to be accepted. A burst of clients beyond it waits for TCP's retransmissions,
-/// seconds long. The kernel lowers it to its own limit (Linux: `net.core.somaxconn`).
+/// How many clients may wait to be accepted. More than that wait for TCP's retransmissions, which takes seconds.
+/// The kernel lowers this to its own limit (Linux: `net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 
-/// How a client that vanished without a word is found: after a silence of this long, so many probes this far
-/// apart.
+/// How a client that vanished is found: after this much silence, this many probes, this far apart.
 const KEEPALIVE_SILENCE: Duration = Duration::from_mins(1);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 const KEEPALIVE_PROBES: u32 = 4;
 
-/// How often a free port is looked for that all addresses of a host have free.
+/// How many ports are tried until one is free on all addresses of a host.
 const SHARED_PORT_ATTEMPTS: usize = 20;
 
 /// A socket that accepts clients.
@@ -48,27 +48,23 @@ enum Kind {
 
 impl Listener {
     /// Listens on every address that `address` resolves to, all on one port.
-    ///
-    /// # Errors
-    /// Where the host is unknown, or one of the addresses cannot be listened on.
     pub(crate) async fn bind(address: &Address, family: Family) -> Result<Vec<Self>> {
         let listeners = match address {
             Address::Unix(path) => bind_unix(path).map(|listener| vec![listener]),
             Address::Tcp { host, port } => bind_tcp(host, *port, family).await,
         };
-        listeners.with_context(|| format!("could not listen on {address}"))
+        listeners.map_err(|error| {
+            let hint = address.hint().map_or(String::new(), |hint| format!("; {hint}"));
+            anyhow!("could not listen on {address}: {}{hint}", messages::with_causes(&error))
+        })
     }
 
-    /// The address with the port that it really has.
-    #[must_use]
+    /// The address, with the port that the system chose if it was 0.
     pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
-    /// Accepts the next client.
-    ///
-    /// # Errors
-    /// Those of accept(2), a lack of descriptors or memory among them.
+    /// Accepts the next client. Returns an error of accept(2), such as a lack of descriptors or memory.
     pub(crate) fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         match &mut self.kind {
             Kind::Tcp(listener) => {
@@ -89,7 +85,7 @@ async fn bind_tcp(host: &str, port: u16, family: Family) -> Result<Vec<Listener>
     let mut attempt = 1;
     loop {
         match listen_on_all(&addresses, family) {
-            // The port was free on the first address and is taken on another: a new port, then.
+            // The port was free on the first address but is in use on another: try a new one.
             Err((index, error))
                 if port == 0
                     && index > 0
@@ -109,15 +105,15 @@ async fn bind_tcp(host: &str, port: u16, family: Family) -> Result<Vec<Listener>
     }
 }
 
-/// Listens on each address; where it fails, says at which one. The first one's port is the port of all.
+/// Listens on each address, on the port of the first one. Returns the index of the address that failed.
 fn listen_on_all(addresses: &[SocketAddr], family: Family) -> Result<Vec<Listener>, (usize, io::Error)> {
     let mut listeners = Vec::new();
     let mut shared_port = None;
     for (index, &address) in addresses.iter().enumerate() {
         let mut address = address;
         address.set_port(shared_port.unwrap_or(address.port()));
-        // `::` also takes IPv4 clients where the system does that by default, unless IPv4 has a listener of
-        // its own here, or is not wanted.
+        // `::` accepts IPv4 clients too, if that is the system's default, unless IPv4 has a listener of its own
+        // here or is unwanted.
         let v6_alone = addresses.len() > 1 || family == Family::V6;
         let (listener, local) = listen_on(address, v6_alone).map_err(|error| (index, error))?;
         shared_port = Some(local.port());
@@ -131,13 +127,13 @@ fn listen_on_all(addresses: &[SocketAddr], family: Family) -> Result<Vec<Listene
 
 fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(socket2::Protocol::TCP))?;
-    // Lets a new server take the port while connections of the last one are in TIME_WAIT; a second server
-    // beside this one still fails (Linux socket(7)).
+    // Lets a new server use the port while connections of the last one are in TIME_WAIT. A second server still
+    // fails (Linux socket(7)).
     socket.set_reuse_address(true)?;
     if address.is_ipv6() && v6_alone {
         socket.set_only_v6(true)?;
     }
-    // Accepted connections inherit these, which saves system calls for each of them (Linux tcp(7)).
+    // Accepted connections inherit these, which saves system calls (Linux tcp(7)).
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(
         &TcpKeepalive::new()
@@ -154,9 +150,9 @@ fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, So
 }
 
 fn bind_unix(path: &Path) -> Result<Listener> {
-    let address = SockAddr::unix(path)?;
+    let address = SockAddr::unix(path).map_err(|error| anyhow!(socket_reason(&error)))?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    let _lock = lock_folder(path);
+    let _lock = lock_directory(path);
     if let Err(error) = socket.bind(&address) {
         if error.kind() != io::ErrorKind::AddrInUse {
             return Err(error.into());
@@ -173,23 +169,22 @@ fn bind_unix(path: &Path) -> Result<Listener> {
     })
 }
 
-/// Keeps other servers from this folder while the file is there and nobody listens on it yet, since to them it
-/// would be stale. The lock goes with what is returned; where there can be none, a race is as likely as two
-/// servers that start in the same microsecond.
-fn lock_folder(path: &Path) -> Option<fs::File> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::File::open(folder).ok()?;
-    folder.lock().ok()?;
-    Some(folder)
+/// Keeps other servers from this directory while the file exists and nobody listens on it yet: they would take it
+/// for stale. If the directory cannot be locked, two servers that start in the same microsecond may collide.
+fn lock_directory(path: &Path) -> Option<fs::File> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = fs::File::open(parent).ok()?;
+    directory.lock().ok()?;
+    Some(directory)
 }
 
-/// Removes a socket's file on which no server answers.
+/// Removes a socket's file that no server listens on.
 fn remove_stale(path: &Path, address: &SockAddr) -> Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        bail!("the file exists and is no socket");
+        bail!("exists and is not a socket");
     }
     let probe = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // A server whose backlog is full would block the probe, and is there all the same.
+    // Otherwise a server with a full backlog would block the probe.
     probe.set_nonblocking(true)?;
     match probe.connect(address) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
@@ -197,7 +192,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> Result<()> {
     }
 }
 
-/// A socket's file, which goes when the server goes, unless another server's has taken its place.
+/// A socket's file. Dropping this removes it, unless another server has replaced it.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -218,7 +213,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if Self::identity(&self.path).is_ok_and(|identity| identity == self.identity) {
-            // Nobody is left to tell where this fails, and the next server takes over a stale file.
+            // If this fails, the next server replaces the stale file.
             let _ = fs::remove_file(&self.path);
         }
     }

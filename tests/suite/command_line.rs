@@ -20,11 +20,11 @@ fn expect_usage_error(command: &mut Command, text: &str) {
 #[test]
 fn a_usage_error_of_connect_is_one_line_and_status_2() {
     for (arguments, text) in [
-        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
+        (&["65536"][..], "invalid port '65536' (expected a service name or 0-65535)"),
         (&["0"], "cannot connect to port 0"),
-        (&["localhost:"], "no port behind the colon"),
+        (&["localhost:"], "missing port after ':' in 'localhost:'"),
         (&[""], "the address is empty"),
-        (&["host:1", "2"], "'host:1' is a whole address, yet '2' follows it"),
+        (&["host:1", "2"], "unexpected port '2': 'host:1' already has one"),
         (&["-w", "5x"], "invalid value '5x' for --timeout: expected a duration such as 500ms, 10s, 5m or 2h"),
         (&["--retry", "soon"], "invalid value 'soon' for --retry: expected a duration"),
         (&["--eol", "cr"], "invalid value 'cr' for --eol (expected lf, crlf, none)"),
@@ -70,12 +70,12 @@ fn help_on_a_full_disk_is_an_error() {
 #[test]
 fn a_usage_error_of_serve_is_one_line_and_status_2() {
     for (arguments, text) in [
-        (&["65536"][..], "'65536' is not a port (0 to 65535)"),
-        (&["127.0.0.1:99999"], "'99999' is not a port"),
-        (&["localhost:"], "no port behind the colon in 'localhost:'"),
+        (&["65536"][..], "invalid port '65536' (expected a service name or 0-65535)"),
+        (&["127.0.0.1:99999"], "invalid port '99999' (expected"),
+        (&["localhost:"], "missing port after ':' in 'localhost:'"),
         (&[""], "the address is empty"),
-        (&["unix:"], "no path behind 'unix:'"),
-        (&["1:2:3"], "'1:2:3' is neither a host nor an IPv6 address"),
+        (&["unix:"], "missing path after 'unix:'"),
+        (&["1:2:3"], "invalid address '1:2:3' (IPv6 with a port: [::1]:5605)"),
         (
             &["--idle-timeout", "5x"],
             "invalid value '5x' for --idle-timeout: expected a duration such as 500ms, 10s, 5m or 2h",
@@ -101,5 +101,5 @@ fn the_environment_provides_the_default_address_of_serve() {
     assert!(TestServer::start_with(&mut command, 1).address().starts_with("127.0.0.3:"));
     let mut command = capchat();
     command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
-    expect_usage_error(&mut command, "capchat: CAPCHAT_ADDRESS: no port behind the colon in 'host:'\n");
+    expect_usage_error(&mut command, "capchat: CAPCHAT_ADDRESS: missing port after ':' in 'host:'\n");
 }

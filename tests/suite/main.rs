@@ -3,6 +3,7 @@
 //! | a test of | goes to |
 //! |---|---|
 //! | usage errors, `--help`, the default address | `command_line` |
+//! | the forms of an address | `addresses` |
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
 //! | `--record`, on either side | `record` |
@@ -20,6 +21,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod addresses;
 mod check;
 mod command_line;
 mod deliveries;

@@ -178,7 +178,7 @@ fn leaves_a_file_that_is_not_a_socket_alone() {
     let (status, errors) = failure(&[&format!("unix:{path}")]);
     assert_eq!(
         (status, errors),
-        (Some(1), format!("capchat: could not listen on unix:{path}: the file exists and is no socket\n"))
+        (Some(1), format!("capchat: could not listen on unix:{path}: exists and is not a socket\n"))
     );
     assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
 }
