@@ -163,6 +163,19 @@ pub(crate) struct ConnectArgs {
     #[arg(long)]
     pub(crate) lockstep: bool,
 
+    /// In lockstep, wait for the server to speak first
+    ///
+    /// Without this option, the first line is sent immediately, and a greeting counts as its reply.
+    #[arg(long)]
+    pub(crate) greeting: bool,
+
+    /// In lockstep, end a reply after TIME of silence
+    ///
+    /// A reply is then whatever arrives until nothing has arrived for TIME: several lines, or none, which is not an
+    /// error. TIME must be longer than the server takes to reply.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive)]
+    pub(crate) gap: Option<Duration>,
+
     /// Send input to its end, even after the server has ended
     ///
     /// Without this option, input that is open and quiet for 250 ms counts as ended once the server has ended its

@@ -55,7 +55,16 @@ pub(crate) enum Mode {
         until_eof: bool,
     },
     /// Standard input line by line, each after the reply to the one before.
-    Lockstep,
+    Lockstep(Lockstep),
+}
+
+/// What counts as a reply in lockstep.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lockstep {
+    /// Whether the server speaks first.
+    pub(crate) greeting: bool,
+    /// How much silence ends a reply, which may then have any number of lines; `None` means that it is one line.
+    pub(crate) gap: Option<Duration>,
 }
 
 /// Talks to a server until one of the two sides has ended the conversation.
@@ -106,8 +115,8 @@ async fn converse(
             let piped = streams::pipe(&mut conversation, eol, *until_eof);
             interruption.or(limit.apply(piped)).await.flatten().flatten()
         }
-        Mode::Lockstep => {
-            let piped = streams::lockstep(&mut conversation, eol);
+        Mode::Lockstep(lockstep) => {
+            let piped = streams::lockstep(&mut conversation, eol, *lockstep);
             interruption.or(limit.apply(piped)).await.flatten().flatten()
         }
     };

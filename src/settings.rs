@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
-use crate::connect::{self, Eol, Mode, PromptSettings};
+use crate::connect::{self, Eol, Lockstep, Mode, PromptSettings};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transport::{Address, Dialer, Family};
@@ -35,12 +35,21 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
 
 pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     let address = address(&args.address, family(args.family))?;
+    if !args.lockstep {
+        required_by("--greeting", args.greeting, "--lockstep")?;
+        required_by("--gap", args.gap.is_some(), "--lockstep")?;
+    }
+    if let (Some(gap), Some(timeout)) = (args.gap, args.timeout)
+        && timeout <= gap
+    {
+        return Err(Failure::usage("--timeout must be longer than --gap"));
+    }
     let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
     let mode = if is_interactive {
         let history = if args.no_history { None } else { history() };
         Mode::Prompt(PromptSettings { text: args.prompt, history, lockstep: args.lockstep })
     } else if args.lockstep {
-        Mode::Lockstep
+        Mode::Lockstep(Lockstep { greeting: args.greeting, gap: args.gap })
     } else {
         Mode::Pipe { until_eof: args.until_eof }
     };
@@ -87,6 +96,11 @@ fn dialer(address: Address, args: FamilyArgs, dial: DialArgs, verbose: bool) -> 
     }
     let DialArgs { connect_timeout: timeout, retry } = dial;
     Ok(Dialer { address, family: family(args), timeout, retry, verbose })
+}
+
+/// Fails if an option is given without the one that it needs. The parser could do that, but not say it.
+fn required_by(option: &str, is_given: bool, needed: &str) -> Result<()> {
+    if is_given { Err(Failure::usage(format_args!("{option} requires {needed}"))) } else { Ok(()) }
 }
 
 fn family(args: FamilyArgs) -> Family {

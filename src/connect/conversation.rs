@@ -41,7 +41,7 @@ pub(super) struct Conversation {
     is_blocked: bool,
     /// Whether bytes were queued and [`Progress::Sent`] was not returned for them yet.
     is_sent_due: bool,
-    /// Whether bytes were sent, and none have been received since.
+    /// Whether bytes were sent, or a greeting is awaited, and none have been received since.
     is_reply_outstanding: bool,
     sent: u64,
     received: u64,
@@ -95,6 +95,11 @@ impl Conversation {
         self.link.send(bytes);
         self.is_sent_due = true;
         self.last_activity = Instant::now();
+    }
+
+    /// Counts the time until the server speaks first like the time until it replies.
+    pub(super) fn await_greeting(&mut self) {
+        self.is_reply_outstanding = true;
     }
 
     /// The buffer of the bytes that were sent last, for reuse.

@@ -9,6 +9,8 @@ pub(crate) enum Eol {
     Lf,
     /// Carriage return and line feed
     Crlf,
+    /// Carriage return
+    Cr,
     /// Nothing, for servers that take each recv as a message
     None,
 }
@@ -18,6 +20,7 @@ impl Eol {
         match self {
             Self::Lf => b"\n",
             Self::Crlf => b"\r\n",
+            Self::Cr => b"\r",
             Self::None => b"",
         }
     }
@@ -87,6 +90,7 @@ mod tests {
         assert_eq!(rewrite(None, &[input]), input);
         assert_eq!(rewrite(Some(Eol::Lf), &[input]), b"a\nb\n\n\nc\r\nd\re\r");
         assert_eq!(rewrite(Some(Eol::Crlf), &[input]), b"a\r\nb\r\n\r\n\r\nc\r\r\nd\re\r");
+        assert_eq!(rewrite(Some(Eol::Cr), &[input]), b"a\rb\r\r\rc\r\rd\re\r");
         assert_eq!(rewrite(Some(Eol::None), &[input]), b"abc\rd\re\r");
     }
 
@@ -95,7 +99,7 @@ mod tests {
         fn every_split_gives_the_same(
             text in "[a\r\n]{0,40}",
             at in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
-            eol in prop::sample::select(vec![None, Some(Eol::Lf), Some(Eol::Crlf), Some(Eol::None)]),
+            eol in prop::sample::select(vec![None, Some(Eol::Lf), Some(Eol::Crlf), Some(Eol::Cr), Some(Eol::None)]),
         ) {
             let bytes = text.as_bytes();
             let mut cuts: Vec<usize> = at.iter().map(|index| index.index(bytes.len() + 1)).collect();

@@ -27,7 +27,12 @@ fn a_usage_error_of_connect_is_one_line_and_status_2() {
         (&["host:1", "2"], "unexpected port '2': 'host:1' already has one"),
         (&["-w", "5x"], "invalid value '5x' for --timeout: expected a duration such as 500ms, 10s, 5m or 2h"),
         (&["--retry", "soon"], "invalid value 'soon' for --retry: expected a duration"),
-        (&["--eol", "cr"], "invalid value 'cr' for --eol (expected lf, crlf, none)"),
+        (&["--eol", "lfcr"], "invalid value 'lfcr' for --eol (expected lf, crlf, cr, none)"),
+        (&["--greeting"], "--greeting requires --lockstep"),
+        (&["--gap", "1s"], "--gap requires --lockstep"),
+        (&["--lockstep", "--gap", "0"], "invalid value '0' for --gap: must be longer than zero"),
+        (&["--lockstep", "--gap", "1s", "-w", "1s"], "--timeout must be longer than --gap"),
+        (&["--lockstep", "--until-eof"], "--lockstep cannot be used with --until-eof"),
         (&["-C", "--eol", "lf"], "--crlf cannot be used with --eol"),
         (&["-4", "-6"], "-4 cannot be used with -6"),
     ] {

@@ -1,11 +1,12 @@
 //! `capchat connect --lockstep`: one line, its reply, the next line.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::support::custom_server::{custom_server, read_all};
+use crate::support::chats::Chats;
+use crate::support::custom_server::{close, custom_server, read_all};
 use crate::support::data::numbered_lines;
 use crate::support::run::Run;
 use crate::support::server::TestServer;
@@ -46,6 +47,12 @@ fn an_unterminated_last_line_is_followed_by_eof() {
 
 #[test]
 fn a_full_output_pipe_is_not_a_gap() {
+    wait_for_a_long_reply(&[]);
+    wait_for_a_long_reply(&["--gap", "100ms"]);
+}
+
+#[track_caller]
+fn wait_for_a_long_reply(args: &[&str]) {
     const LENGTH: usize = 8 << 20;
     let (sender, second_line) = channel();
     let address = custom_server(move |mut stream| {
@@ -60,9 +67,9 @@ fn a_full_output_pipe_is_not_a_gap() {
         reply.join().unwrap();
         stream.write_all(b"end\n").unwrap();
     });
-    let mut client = Run::connect(&address).args(&["--lockstep"]).start();
+    let mut client = Run::connect(&address).args(&["--lockstep"]).args(args).start();
     client.stdin.write_all(b"1\n2\n").unwrap();
-    // Nobody reads for ten times the gap: the second line must wait for all of the first reply.
+    // Nobody reads for several times the gap: the second line must wait for all of the first reply.
     assert!(second_line.recv_timeout(Duration::from_millis(500)).is_err());
     assert_eq!(client.line().len(), LENGTH);
     second_line.recv_timeout(DEADLINE).unwrap();
@@ -127,4 +134,172 @@ fn many_lines_are_quick() {
         .stdin(&lines)
         .run()
         .succeeds_with(lines.to_uppercase());
+}
+
+/// How much silence ends a reply in these tests, and how much later than that the greeting comes.
+const GAP: Duration = Duration::from_millis(300);
+
+/// A server that refuses input before its greeting, then expects each line and sends its reply, piece by piece, and
+/// then closes.
+fn strict_server(greeting: &'static str, replies: &'static [(&str, &[&str])]) -> String {
+    custom_server(move |mut stream| {
+        stream.set_nodelay(true).unwrap();
+        if !greeting.is_empty() {
+            stream.set_read_timeout(Some(2 * GAP)).unwrap();
+            let early = stream.peek(&mut [0]);
+            stream.set_read_timeout(Some(DEADLINE)).unwrap();
+            let greeting = if early.is_ok() { "554 synchronization error\r\n" } else { greeting };
+            stream.write_all(greeting.as_bytes()).unwrap();
+        }
+        let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+        for (expected, reply) in replies {
+            let line = lines.next().unwrap().unwrap();
+            if line != *expected {
+                stream.write_all(format!("expected {expected}, found {line}\r\n").as_bytes()).unwrap();
+                break;
+            }
+            for piece in *reply {
+                thread::sleep(GAP / 10);
+                stream.write_all(piece.as_bytes()).unwrap();
+            }
+        }
+        close(&stream);
+    })
+}
+
+/// What is sent to such a server line by line is recorded with each reply in its place.
+#[track_caller]
+fn is_recorded_right(greeting: &'static str, replies: &'static [(&str, &[&str])]) {
+    let address = strict_server(greeting, replies);
+    let chats = Chats::new();
+    let input: String = replies.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let mut args = vec!["--lockstep", "--gap", "300ms", "--crlf", "--record", "t.chat"];
+    if !greeting.is_empty() {
+        args.push("--greeting");
+    }
+    let output: String = replies.iter().flat_map(|(_, reply)| *reply).copied().collect();
+    chats.connect(&address).args(&args).stdin(input).run().succeeds_with(greeting.to_owned() + &output);
+
+    let said = |side: &str, text: &str| -> String {
+        let item = |line| if line == "" { format!("{side}:\n") } else { format!("{side}: {line}\n") };
+        text.lines().map(item).collect()
+    };
+    let expected = replies.iter().fold(said("S", greeting), |text, (line, reply)| {
+        text + &said("C", &format!("{line}\n")) + &said("S", &reply.concat())
+    });
+    assert_eq!(chats.read("t.chat"), format!("%eol crlf\n{expected}S EOF\n"));
+    chats.passes(&address);
+}
+
+#[test]
+fn smtp_with_data_is_recorded_right() {
+    is_recorded_right(
+        "220-mail.example\r\n220 ready\r\n",
+        &[
+            ("EHLO bar.com", &["250-mail.example\r\n250-", "SIZE\r\n", "250 HELP\r\n"]),
+            ("MAIL FROM:<smith@bar.com>", &["250 OK\r\n"]),
+            ("RCPT TO:<jones@foo.com>", &["250 OK\r\n"]),
+            ("DATA", &["354 Start mail input\r\n"]),
+            ("Subject: hello", &[]),
+            ("", &[]),
+            ("..", &[]),
+            (".", &["250 OK\r\n"]),
+            ("QUIT", &["221 bye\r\n"]),
+        ],
+    );
+}
+
+#[test]
+fn http_headers_are_recorded_right() {
+    is_recorded_right(
+        "",
+        &[
+            ("GET / HTTP/1.1", &[]),
+            ("Host: localhost", &[]),
+            ("Connection: close", &[]),
+            ("", &["HTTP/1.1 200 OK\r\nContent-Length: 7\r\n", "\r\n", "hello\r\n"]),
+        ],
+    );
+}
+
+#[test]
+fn memcached_set_is_recorded_right() {
+    is_recorded_right(
+        "",
+        &[
+            ("set key 0 0 5", &[]),
+            ("hello", &["STORED\r\n"]),
+            ("get key", &["VALUE key 0 5\r\nhello\r\n", "END\r\n"]),
+            ("quit", &[]),
+        ],
+    );
+}
+
+#[test]
+fn irc_nick_is_recorded_right() {
+    is_recorded_right(
+        ":irc.example NOTICE * :looking up your hostname\r\n",
+        &[
+            ("NICK anna", &[]),
+            (
+                "USER anna 0 * :Anna",
+                &[":irc.example 001 anna :welcome\r\n", ":irc.example 376 anna :end\r\n"],
+            ),
+            ("QUIT", &["ERROR :closing link\r\n"]),
+        ],
+    );
+}
+
+#[test]
+fn pop3_with_several_lines_is_recorded_right() {
+    is_recorded_right(
+        "+OK POP3 ready\r\n",
+        &[
+            ("USER mrose", &["+OK\r\n"]),
+            ("PASS tanstaaf", &["+OK 2 messages\r\n"]),
+            ("LIST", &["+OK\r\n1 120\r\n", "2 200\r\n.\r\n"]),
+            ("QUIT", &["+OK bye\r\n"]),
+        ],
+    );
+}
+
+#[test]
+fn without_a_gap_a_greeting_is_a_line() {
+    let address = strict_server("+OK ready\r\n", &[("NOOP", &["+OK\r\n"]), ("QUIT", &["+OK bye\r\n"])]);
+    let run = Run::connect(&address).args(&["--lockstep", "--greeting", "-C"]).stdin("NOOP\nQUIT\n").run();
+    run.succeeds_with("+OK ready\r\n+OK\r\n+OK bye\r\n");
+}
+
+#[test]
+fn a_missing_greeting_times_out() {
+    let address = custom_server(|stream| drop(read_all(&stream)));
+    for args in [&["-w", "300ms"][..], &["-w", "300ms", "--gap", "100ms"]] {
+        let run = Run::connect(&address).args(&["--lockstep", "--greeting"]).args(args).stdin("a\n").run();
+        run.fails_with(124, &["timed out after 300ms waiting for a reply"]);
+    }
+}
+
+#[test]
+fn a_server_that_closes_instead_of_greeting_takes_no_lines() {
+    let address = custom_server(|stream| close(&stream));
+    let run = Run::connect(&address).args(&["--lockstep", "--greeting"]).stdin("a\n").run();
+    run.fails_with(3, &["closed the connection before all input was sent"]);
+    Run::connect(&address).args(&["--lockstep", "--greeting"]).run().succeeds_with("");
+}
+
+#[test]
+fn with_a_gap_a_missing_reply_is_no_error() {
+    let (sender, lines) = channel();
+    let address = custom_server(move |stream| {
+        for line in BufReader::new(&stream).lines() {
+            sender.send((line.unwrap(), Instant::now())).unwrap();
+        }
+    });
+    let args = ["--lockstep", "--gap", "200ms", "-w", "1s"];
+    Run::connect(&address).args(&args).stdin("a\nb\nc\n").run().succeeds_with("");
+    let lines: Vec<_> = lines.try_iter().collect();
+    assert_eq!(lines.iter().map(|(line, _)| line.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    for pair in lines.windows(2) {
+        assert!(pair[1].1 - pair[0].1 >= Duration::from_millis(150), "{lines:?}");
+    }
 }

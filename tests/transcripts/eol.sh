@@ -24,4 +24,5 @@ sends 'one\ntwo\r\n\nthree'
 sends 'one\r\ntwo\r\n\r\nthree' -C
 sends 'one\r\ntwo\r\n\r\nthree' --eol crlf
 sends 'one\ntwo\n\nthree' --eol lf
+sends 'one\rtwo\r\rthree' --eol cr
 sends 'onetwothree' --eol none

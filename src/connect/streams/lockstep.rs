@@ -4,9 +4,10 @@ use anyhow::Result;
 use tokio::time::{Instant, timeout};
 
 use super::standard::{OutputEvent, Reader, StandardInput, StandardOutput};
+use crate::connect::Lockstep;
 use crate::connect::conversation::{Conversation, Progress};
 use crate::connect::eol::{Eol, EolWriter};
-use crate::connect::reply::{QUIET_GAP, Reply};
+use crate::connect::reply::{Completion, QUIET_GAP, Reply};
 use crate::deadline::at;
 
 /// Longer lines are sent in pieces, so that memory is bounded even if a line never ends.
@@ -15,11 +16,20 @@ const LONGEST_PIECE: usize = 64 * 1024;
 /// Sends standard input line by line, until the server has ended its side.
 ///
 /// A line that was not sent by then has no reply, even if the server would take it: that is a failure.
-pub(in crate::connect) async fn run(conversation: &mut Conversation, eol: Option<Eol>) -> Result<()> {
+pub(in crate::connect) async fn run(
+    conversation: &mut Conversation,
+    eol: Option<Eol>,
+    lockstep: Lockstep,
+) -> Result<()> {
+    let completion = lockstep.gap.map_or(Completion::Line, Completion::Gap);
     let mut lines = Lines::new(StandardInput::open());
     let mut output = StandardOutput::open()?;
     let mut eol = EolWriter::new(eol);
     let mut state = State::AwaitingInput;
+    if lockstep.greeting {
+        conversation.await_greeting();
+        state = State::AwaitingReply(Reply::new(completion));
+    }
     loop {
         if state.is_reply_complete() {
             state = State::AwaitingInput;
@@ -35,14 +45,16 @@ pub(in crate::connect) async fn run(conversation: &mut Conversation, eol: Option
                     state.receive(output.received());
                     output.write();
                 }
-                OutputEvent::Conversation(Progress::Sent) => state.on_sent(),
+                OutputEvent::Conversation(Progress::Sent) => state = state.on_sent(),
                 OutputEvent::Conversation(Progress::Ended) => {}
                 OutputEvent::Conversation(Progress::ServerEnded | Progress::Refused) => break,
                 OutputEvent::Written => state.on_written(),
                 OutputEvent::ReaderGone => return Ok(()),
             },
             () = at(quiet_at) => state = State::AwaitingInput,
-            piece = lines.next(), if wants_line => state = lines.send(piece, &mut eol, conversation),
+            piece = lines.next(), if wants_line => {
+                state = lines.send(piece, &mut eol, conversation, completion);
+            }
         }
     }
     if output.close().await? == Reader::Gone {
@@ -56,44 +68,57 @@ pub(in crate::connect) async fn run(conversation: &mut Conversation, eol: Option
 /// Whose turn it is.
 ///
 /// ```text
-/// AwaitingInput --line sent--> AwaitingReply --complete, or quiet--> AwaitingInput
-///       |
-///       +--end of input--> InputEnded
+///                ┌─────────────── complete, or quiet ──────────────┐
+///                ▼                                                 │
+/// start ──► AwaitingInput ── line ──► Sending ── all sent ──► AwaitingReply ◄── start, with a greeting
+///                │
+///                └── end of input ──► InputEnded
 /// ```
 #[derive(Debug)]
 enum State {
     AwaitingInput,
-    AwaitingReply { reply: Reply, is_sent: bool },
+    /// A reply may arrive before all of a long line is sent.
+    Sending(Reply),
+    AwaitingReply(Reply),
     InputEnded,
 }
 
 impl State {
     fn receive(&mut self, bytes: &[u8]) {
-        if let Self::AwaitingReply { reply, .. } = self {
-            reply.receive(bytes);
+        match self {
+            Self::Sending(reply) | Self::AwaitingReply(reply) => reply.receive(bytes),
+            Self::AwaitingInput | Self::InputEnded => {}
         }
     }
 
     fn on_written(&mut self) {
-        if let Self::AwaitingReply { reply, .. } = self {
-            reply.restart_gap();
+        match self {
+            Self::Sending(reply) | Self::AwaitingReply(reply) => reply.restart_gap(),
+            Self::AwaitingInput | Self::InputEnded => {}
         }
     }
 
-    fn on_sent(&mut self) {
-        if let Self::AwaitingReply { is_sent, .. } = self {
-            *is_sent = true;
+    fn on_sent(self) -> Self {
+        match self {
+            Self::Sending(mut reply) => {
+                reply.on_sent();
+                Self::AwaitingReply(reply)
+            }
+            Self::AwaitingInput | Self::AwaitingReply(_) | Self::InputEnded => self,
         }
     }
 
     fn is_reply_complete(&self) -> bool {
-        matches!(self, Self::AwaitingReply { reply, is_sent: true } if reply.has_line())
+        match self {
+            Self::AwaitingReply(reply) => reply.is_complete(),
+            Self::AwaitingInput | Self::Sending(_) | Self::InputEnded => false,
+        }
     }
 
     fn quiet_at(&self) -> Option<Instant> {
         match self {
-            Self::AwaitingReply { reply, is_sent: true } => reply.quiet_at(),
-            _ => None,
+            Self::AwaitingReply(reply) => reply.quiet_at(),
+            Self::AwaitingInput | Self::Sending(_) | Self::InputEnded => None,
         }
     }
 }
@@ -117,7 +142,13 @@ impl Lines {
     }
 
     /// Sends the last piece, and returns whose turn it is then.
-    fn send(&self, piece: Vec<u8>, eol: &mut EolWriter, conversation: &mut Conversation) -> State {
+    fn send(
+        &self,
+        piece: Vec<u8>,
+        eol: &mut EolWriter,
+        conversation: &mut Conversation,
+        completion: Completion,
+    ) -> State {
         let is_last = piece.last() != Some(&b'\n') && self.has_ended;
         let bytes = eol.rewrite(piece);
         let is_empty = bytes.is_empty();
@@ -130,7 +161,7 @@ impl Lines {
         } else if is_empty || !self.is_at_end_of_line {
             State::AwaitingInput
         } else {
-            State::AwaitingReply { reply: Reply::default(), is_sent: false }
+            State::Sending(Reply::new(completion))
         }
     }
 
