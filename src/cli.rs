@@ -139,6 +139,13 @@ pub(crate) struct ConnectArgs {
     #[command(flatten)]
     pub(crate) address: AddressArgs,
 
+    /// Wait for one connection instead of making one
+    ///
+    /// Standard error says 'listening on ADDRESS' once clients can connect. The first one is taken, and no more.
+    /// This side is then the server, in a recording too.
+    #[arg(short, long, conflicts_with_all = ["retry", "connect_timeout"])]
+    pub(crate) listen: bool,
+
     #[command(flatten)]
     pub(crate) family: FamilyArgs,
 

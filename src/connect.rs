@@ -7,6 +7,7 @@
 
 mod conversation;
 mod eol;
+mod opening;
 mod prompt;
 mod reply;
 mod streams;
@@ -21,16 +22,16 @@ use crate::messages;
 use crate::playing::Recording;
 use crate::signals::{Signal, Signals};
 use crate::status::Failure;
-use crate::transcript::Side;
-use crate::transport::{Dialer, Stream};
+use crate::transport::Stream;
 use conversation::Conversation;
 pub(crate) use eol::Eol;
+pub(crate) use opening::Opening;
 pub(crate) use prompt::Settings as PromptSettings;
 
 /// Client settings.
 #[derive(Debug)]
 pub(crate) struct Settings {
-    pub(crate) dialer: Dialer,
+    pub(crate) opening: Opening,
     pub(crate) mode: Mode,
     /// Line ending to send; `None` keeps that of the input.
     pub(crate) eol: Option<Eol>,
@@ -67,7 +68,7 @@ pub(crate) struct Lockstep {
     pub(crate) gap: Option<Duration>,
 }
 
-/// Talks to a server until one of the two sides has ended the conversation.
+/// Talks to a server, or to a client that connects, until one of the two sides has ended the conversation.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("could not start the client")?;
@@ -81,12 +82,15 @@ async fn connect(settings: &Settings) -> Result<()> {
     let limit = TimeLimit::from_now(settings.max_time);
     // Created first, so that nothing is said that could not be recorded.
     let recording = match &settings.record {
-        Some(path) => Some(Recording::replace(path, Side::Client).with_context(|| not_created(settings))?),
+        Some(path) => {
+            Some(Recording::replace(path, settings.opening.side()).with_context(|| not_created(settings))?)
+        }
         None => None,
     };
-    let mut interruption = Interruption::new(recording.is_some())?;
-    let stream = interruption.or(limit.apply(settings.dialer.dial())).await???;
-    let result = converse(stream, settings, recording.as_ref(), &limit, &mut interruption).await;
+    let mut interruption = Interruption::new(recording.is_some() || settings.opening.has_file())?;
+    let opening = settings.opening.open(settings.verbose);
+    let (stream, address) = interruption.or(limit.apply(opening)).await???;
+    let result = converse(stream, address, settings, recording.as_ref(), &limit, &mut interruption).await;
     let recorded = recording.map_or(Ok(()), |recording| recording.finish());
     // What went wrong in the conversation is reported first.
     result.and(recorded.with_context(|| format!("could not write {}", path(settings))))
@@ -94,15 +98,12 @@ async fn connect(settings: &Settings) -> Result<()> {
 
 async fn converse(
     mut stream: Stream,
+    address: String,
     settings: &Settings,
     recording: Option<&Recording>,
     limit: &TimeLimit,
     interruption: &mut Interruption,
 ) -> Result<()> {
-    let address = settings.dialer.address.to_string();
-    if settings.verbose {
-        messages::report(format_args!("connected to {address}"));
-    }
     if let Some(recording) = recording {
         stream.observe(recording.clone());
     }
@@ -135,13 +136,13 @@ fn not_created(settings: &Settings) -> String {
     format!("cannot create {}", path(settings))
 }
 
-/// The signals that would otherwise end the program at once, and with it a recording.
+/// The signals that would otherwise end the program immediately, lose a recording, and leave a socket's file.
 struct Interruption(Option<Signals>);
 
 impl Interruption {
-    fn new(is_recording: bool) -> Result<Self> {
+    fn new(is_needed: bool) -> Result<Self> {
         const ALL: [Signal; 4] = [Signal::Hangup, Signal::Interrupt, Signal::Quit, Signal::Terminate];
-        let signals = is_recording.then(|| Signals::listen(&ALL)).transpose();
+        let signals = is_needed.then(|| Signals::listen(&ALL)).transpose();
         signals.map(Self).context("could not listen for signals")
     }
 

@@ -17,6 +17,11 @@ pub(crate) fn announce(line: impl Display) -> io::Result<()> {
     }
 }
 
+/// Writes a line for scripts to standard error.
+pub(crate) fn notice(line: impl Display) {
+    let _ = write_line(io::stderr(), &format!("{}\n", printable(&line.to_string())));
+}
+
 /// Writes `capchat: ` and a message to standard error. What is not plain in it, such as control characters in
 /// an address, is escaped, so that it stays one line.
 pub(crate) fn report(message: impl Display) {

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
-use crate::connect::{self, Eol, Lockstep, Mode, PromptSettings};
+use crate::connect::{self, Eol, Lockstep, Mode, Opening, PromptSettings};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transport::{Address, Dialer, Family};
@@ -34,7 +34,8 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
 }
 
 pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
-    let address = address(&args.address, family(args.family))?;
+    let family = family(args.family);
+    let address = address(&args.address, family)?;
     if !args.lockstep {
         required_by("--greeting", args.greeting, "--lockstep")?;
         required_by("--gap", args.gap.is_some(), "--lockstep")?;
@@ -54,7 +55,11 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
         Mode::Pipe { until_eof: args.until_eof }
     };
     Ok(connect::Settings {
-        dialer: dialer(address, args.family, args.dial, args.verbose)?,
+        opening: if args.listen {
+            Opening::Listen { address, family }
+        } else {
+            Opening::Dial(dialer(address, family, args.dial, args.verbose)?)
+        },
         mode,
         eol: if args.crlf { Some(Eol::Crlf) } else { args.eol },
         timeout: args.timeout,
@@ -71,7 +76,7 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         None => default_address(family)?,
     };
     Ok(check::Settings {
-        dialer: dialer(address, args.family, args.dial, args.verbose)?,
+        dialer: dialer(address, family, args.dial, args.verbose)?,
         paths: args.files,
         updates: args.update,
         jobs: args.jobs,
@@ -90,12 +95,12 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
     })
 }
 
-fn dialer(address: Address, args: FamilyArgs, dial: DialArgs, verbose: bool) -> Result<Dialer> {
+fn dialer(address: Address, family: Family, dial: DialArgs, verbose: bool) -> Result<Dialer> {
     if matches!(address, Address::Tcp { port: 0, .. }) {
         return Err(Failure::usage("cannot connect to port 0"));
     }
     let DialArgs { connect_timeout: timeout, retry } = dial;
-    Ok(Dialer { address, family: family(args), timeout, retry, verbose })
+    Ok(Dialer { address, family, timeout, retry, verbose })
 }
 
 /// Fails if an option is given without the one that it needs. The parser could do that, but not say it.

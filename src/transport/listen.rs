@@ -1,6 +1,7 @@
 //! Listening on TCP and Unix sockets.
 
 use std::fs;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
@@ -77,6 +78,26 @@ impl Listener {
                 Poll::Ready(Ok((stream.into(), Peer::Unix(*accepted))))
             }
         }
+    }
+}
+
+impl Listener {
+    /// Accepts the first client on any of these, and closes them all. Cancel-safe.
+    pub(crate) async fn accept_one(mut listeners: Vec<Self>) -> io::Result<(Stream, Peer)> {
+        poll_fn(|cx| {
+            for listener in &mut listeners {
+                match listener.poll_accept(cx) {
+                    // This client is gone already: wait for the next.
+                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                        cx.waker().wake_by_ref();
+                    }
+                    Poll::Ready(accepted) => return Poll::Ready(accepted),
+                    Poll::Pending => {}
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::chats::Chats;
 use crate::support::custom_server::{close, custom_server, read_all};
-use crate::support::data::numbered_lines;
+use crate::support::data::{lines, numbered_lines};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::wait::DEADLINE;
@@ -172,7 +172,7 @@ fn strict_server(greeting: &'static str, replies: &'static [(&str, &[&str])]) ->
 fn is_recorded_right(greeting: &'static str, replies: &'static [(&str, &[&str])]) {
     let address = strict_server(greeting, replies);
     let chats = Chats::new();
-    let input: String = replies.iter().map(|(line, _)| format!("{line}\n")).collect();
+    let input = lines(replies.len(), |index| replies[index].0.to_owned());
     let mut args = vec!["--lockstep", "--gap", "300ms", "--crlf", "--record", "t.chat"];
     if !greeting.is_empty() {
         args.push("--greeting");
@@ -180,14 +180,19 @@ fn is_recorded_right(greeting: &'static str, replies: &'static [(&str, &[&str])]
     let output: String = replies.iter().flat_map(|(_, reply)| *reply).copied().collect();
     chats.connect(&address).args(&args).stdin(input).run().succeeds_with(greeting.to_owned() + &output);
 
-    let said = |side: &str, text: &str| -> String {
-        let item = |line| if line == "" { format!("{side}:\n") } else { format!("{side}: {line}\n") };
-        text.lines().map(item).collect()
+    let mut expected = String::from("%eol crlf\n");
+    let mut say = |side: char, text: &str| {
+        for line in text.lines() {
+            expected += format!("{side}: {line}").trim_end();
+            expected.push('\n');
+        }
     };
-    let expected = replies.iter().fold(said("S", greeting), |text, (line, reply)| {
-        text + &said("C", &format!("{line}\n")) + &said("S", &reply.concat())
-    });
-    assert_eq!(chats.read("t.chat"), format!("%eol crlf\n{expected}S EOF\n"));
+    say('S', greeting);
+    for (line, reply) in replies {
+        say('C', &format!("{line}\n"));
+        say('S', &reply.concat());
+    }
+    assert_eq!(chats.read("t.chat"), expected + "S EOF\n");
     chats.passes(&address);
 }
 

@@ -8,6 +8,7 @@
 //! | `serve --play` | `mock` |
 //! | `--record`, on either side | `record` |
 //! | `connect` in a pipe | `pipe`, `upload`, `lockstep`, `limits` (time limits, `--retry`) |
+//! | `connect --listen` | `listen` |
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
@@ -28,6 +29,7 @@ mod deliveries;
 mod install;
 mod interop;
 mod limits;
+mod listen;
 mod lockstep;
 mod matrix;
 mod mock;
