@@ -1,9 +1,11 @@
 //! Deadlines that may not exist: one to wait for, and the limit on a whole run.
 
 use std::future::pending;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
 use crate::status::{Failure, Status};
@@ -24,6 +26,23 @@ pub(crate) struct TimeLimit(Option<(Instant, Duration)>);
 impl TimeLimit {
     pub(crate) fn from_now(limit: Option<Duration>) -> Self {
         Self(limit.map(|limit| (Instant::now() + limit, limit)))
+    }
+
+    /// Does work that may block, in a thread if there is a limit. If `grace` after the limit it is still not done, it
+    /// is left alone until the program exits, and the failure is [`Status::TimedOut`].
+    pub(crate) async fn apply_blocking<T: Send + 'static>(
+        &self,
+        grace: Duration,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T> {
+        let Some((end, limit)) = self.0 else {
+            return Ok(work());
+        };
+        let (sender, result) = oneshot::channel();
+        let thread = thread::Builder::new().spawn(move || sender.send(work()));
+        thread.context("could not start a thread")?;
+        let end = end.max(Instant::now() + grace);
+        Self(Some((end, limit))).apply(result).await?.context("a thread failed")
     }
 
     /// Waits for `work`. Returns a [`Status::TimedOut`] failure if the time runs out first.

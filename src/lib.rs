@@ -38,8 +38,12 @@ pub fn main() -> ExitCode {
         Ok(cli) => match run(cli.command) {
             Ok(()) => Status::Success,
             Err(error) => {
-                messages::report(messages::with_causes(&error));
-                status_of(&error)
+                let (status, message) = (status_of(&error), messages::with_causes(&error));
+                match status {
+                    Status::TimedOut => messages::report_timeout(message),
+                    _ => messages::report(message),
+                }
+                status
             }
         },
         Err(error) => explain(&error),

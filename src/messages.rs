@@ -3,15 +3,24 @@
 //! A standard error that is closed or full is not an error: no reader is left to report it to.
 
 use std::fmt::Display;
-use std::io::{self, Write};
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use rustix::stdio::{stderr, stdout};
 
 use crate::text::printable;
+
+/// How long a message may wait for a standard error that nobody reads, once the time for everything is up.
+const LAST_MESSAGE: Duration = Duration::from_millis(500);
 
 /// Writes a line for scripts to standard output.
 ///
 /// Returns an error if it could not be written; that nobody reads it is not one.
 pub(crate) fn announce(line: impl Display) -> io::Result<()> {
-    match write_line(io::stdout(), &format!("{}\n", printable(&line.to_string()))) {
+    match print(&format!("{}\n", printable(&line.to_string()))) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
@@ -25,7 +34,23 @@ pub(crate) fn notice(line: impl Display) {
 /// Writes `capchat: ` and a message to standard error. What is not plain in it, such as control characters in
 /// an address, is escaped, so that it stays one line.
 pub(crate) fn report(message: impl Display) {
-    let _ = write_line(io::stderr(), &format!("capchat: {}\n", printable(&message.to_string())));
+    let _ = write_all(stderr(), line_of(message).as_bytes());
+}
+
+/// The same for the message that a time limit ran out: it must not wait for a reader itself.
+pub(crate) fn report_timeout(message: impl Display) {
+    if is_writable(stderr(), Some(LAST_MESSAGE)) {
+        report(message);
+    }
+}
+
+fn line_of(message: impl Display) -> String {
+    format!("capchat: {}\n", printable(&message.to_string()))
+}
+
+/// Writes text to standard output.
+pub(crate) fn print(text: &str) -> io::Result<()> {
+    write_all(stdout(), text.as_bytes())
 }
 
 /// An error with its causes, in one line.
@@ -56,19 +81,35 @@ pub(crate) fn reason(error: &io::Error) -> String {
 /// How the standard library begins what getaddrinfo(3) reports.
 const RESOLVER: &str = "failed to lookup address information";
 
-fn write_line(mut stream: impl Write, line: &str) -> io::Result<()> {
-    stream.write_all(line.as_bytes())?;
-    stream.flush()
+/// Writes everything, even if whoever shares the descriptor has made it non-blocking.
+fn write_all(output: BorrowedFd<'_>, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match rustix::io::write(output, bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            // Ready or interrupted, the next write tells.
+            Err(Errno::AGAIN) => drop(is_writable(output, None)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// Waits until a write would not block, or fails.
+fn is_writable(output: BorrowedFd<'_>, limit: Option<Duration>) -> bool {
+    let limit = limit.and_then(|limit| Timespec::try_from(limit).ok());
+    poll(&mut [PollFd::new(&output, PollFlags::OUT)], limit.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
 /// Shows progress on standard error, a terminal, in place of the progress shown before.
 pub(crate) fn show_progress(text: impl Display) {
-    let _ = write_line(io::stderr(), &format!("\r{text}\x1b[K"));
+    let _ = write_all(stderr(), format!("\r{text}\x1b[K").as_bytes());
 }
 
 /// Erases what [`show_progress`] has shown.
 pub(crate) fn clear_progress() {
-    let _ = write_line(io::stderr(), "\r\x1b[K");
+    let _ = write_all(stderr(), b"\r\x1b[K");
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ mod junit;
 mod tap;
 mod text;
 
-use std::io::{self, Write};
+use std::io;
+use std::mem::take;
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use super::Settings;
+use crate::deadline::TimeLimit;
 use crate::messages;
 use crate::status::{Failure, Status};
 use crate::text::printable;
@@ -119,9 +121,14 @@ trait Format {
     }
 }
 
+/// How long after the time limit of the run its results may still take to be written.
+const LAST_WRITE: Duration = Duration::from_secs(1);
+
 /// A report that is being written.
 pub(super) struct Report {
     format: Box<dyn Format>,
+    /// What [`Report::flush`] is to write.
+    pending: String,
     updates: bool,
     shows_progress: bool,
     count: usize,
@@ -144,6 +151,7 @@ impl Report {
                 ReportFormat::Tap => Box::new(tap::Tap),
                 ReportFormat::Junit => Box::new(junit::Junit::default()),
             },
+            pending: String::new(),
             updates,
             shows_progress: settings.progress && count > 1,
             count,
@@ -153,13 +161,12 @@ impl Report {
         }
     }
 
-    pub(super) fn begin(&mut self) -> Result<()> {
-        let text = self.format.begin(self.count);
-        self.write(&text)
+    pub(super) fn begin(&mut self) {
+        self.pending += &self.format.begin(self.count);
     }
 
     /// Reports the next file.
-    pub(super) fn add(&mut self, path: &Path, outcome: &Outcome, time: Duration) -> Result<()> {
+    pub(super) fn add(&mut self, path: &Path, outcome: &Outcome, time: Duration) {
         self.totals.reported += 1;
         self.totals.failed += usize::from(outcome.is_failure());
         self.totals.updated += usize::from(matches!(outcome, Outcome::Updated));
@@ -172,8 +179,7 @@ impl Report {
         let path = printable(&path.display().to_string());
         let headline = printable(&outcome.headline(&path));
         let number = self.totals.reported;
-        let text = self.format.case(&Case { number, path: &path, headline: &headline, outcome, time });
-        self.write(&text)
+        self.pending += &self.format.case(&Case { number, path: &path, headline: &headline, outcome, time });
     }
 
     /// Shows how many files are done.
@@ -184,9 +190,24 @@ impl Report {
         }
     }
 
-    pub(super) fn end(&mut self) -> Result<()> {
-        let text = self.format.end(&self.totals);
-        self.write(&text)
+    pub(super) fn end(&mut self) {
+        self.pending += &self.format.end(&self.totals);
+    }
+
+    /// Writes what was reported. Returns an error if that fails, or a reader holds it up beyond the limit.
+    pub(super) async fn flush(&mut self, limit: &TimeLimit) -> Result<()> {
+        if self.pending.is_empty() {
+            return Ok(());
+        }
+        if self.shows_progress {
+            messages::clear_progress();
+        }
+        let text = take(&mut self.pending);
+        match limit.apply_blocking(LAST_WRITE, move || messages::print(&text)).await? {
+            // Whoever reads the report has seen enough; the status still counts.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.context("could not write to standard output"),
+        }
     }
 
     /// Returns an error, the summary for standard error, if anything failed.
@@ -204,20 +225,5 @@ impl Report {
         let Totals { failed, reported, .. } = self.totals;
         let noun = if reported == 1 { "transcript" } else { "transcripts" };
         Err(Failure::new(self.worst, format_args!("{failed} of {reported} {noun} {what}")).into())
-    }
-
-    fn write(&self, text: &str) -> Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        if self.shows_progress {
-            messages::clear_progress();
-        }
-        let mut stdout = io::stdout().lock();
-        match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-            // Whoever reads the report has seen enough; the status still counts.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.context("could not write to standard output"),
-        }
     }
 }

@@ -18,10 +18,12 @@ use crate::transport::{Dialer, Stream};
 
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     let limit = TimeLimit::from_now(settings.max_time);
-    let transcripts = open_all(&settings.paths)?;
+    let files = settings.paths.clone();
+    let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&files)).await??;
     let paths: Vec<PathBuf> = transcripts.iter().map(|playable| playable.transcript().path.clone()).collect();
     let mut report = Report::new(settings, paths.len());
-    report.begin()?;
+    report.begin();
+    report.flush(&limit).await?;
     let mut waiting = transcripts.into_iter().enumerate();
     let mut running = JoinSet::new();
     // Results that wait for those of earlier files.
@@ -50,12 +52,14 @@ pub(super) async fn run(settings: &Settings) -> Result<()> {
             }
         }
         while let Some((outcome, time)) = finished.remove(&reported) {
-            report.add(&paths[reported], &outcome, time)?;
+            report.add(&paths[reported], &outcome, time);
             reported += 1;
         }
+        report.flush(&limit).await?;
         report.show_progress(reported + finished.len());
     }
-    report.end()?;
+    report.end();
+    report.flush(&limit).await?;
     report.status(&settings.dialer.address)
 }
 

@@ -2,16 +2,20 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Write, pipe};
 use std::net::TcpListener;
 use std::os::unix::fs::symlink;
+use std::process::{Command, Stdio};
 use std::sync::{Condvar, Mutex};
 use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use crate::support::chats::Chats;
-use crate::support::custom_server::{Lonely, Nobody, Reply, close, line_server, say};
+use crate::support::custom_server::{Lonely, Nobody, Reply, close, custom_server, line_server, say};
 use crate::support::data::lines;
-use crate::support::programs::{capchat, check_default};
+use crate::support::programs::{capchat, check, check_default};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::wait::{DEADLINE, lines_of, wait_for_exit};
@@ -117,7 +121,7 @@ fn each_way_to_go_wrong_has_a_headline_of_its_own() {
         (
             "C: part\nS: part\n",
             "3: server reply missing (within 200ms; last",
-            "-S: part\n+S\\ par\\\nnote: no more data",
+            "-S: part\n+S\\ par\\\nnote: incomplete after 200ms",
         ),
         ("S: greeting\n", "2: server reply missing (within 200ms; nothing sent before)", "no data"),
         ("C: silence\nS RST\n", "3: server reply missing (within 200ms", "-S RST\n"),
@@ -326,6 +330,67 @@ fn the_whole_run_has_a_limit() {
         &["FAIL t.chat: timed out: not finished after 200ms (--max-time)\n", "0 passed, 1 failed\n"],
     );
     run.fails_with(124, &[&address, "1 of 1 transcript failed", "timed out"]);
+}
+
+/// The run ends soon after its limit, with the status of one.
+#[track_caller]
+fn ends_in_time(command: &mut Command, limit: &str) {
+    let start = Instant::now();
+    let mut child = command.arg("--max-time").arg(limit).spawn().unwrap();
+    let status = wait_for_exit(&mut child).code();
+    assert_eq!(status, Some(124));
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(5), "{took:?}");
+}
+
+#[test]
+fn the_limit_on_the_run_holds_if_nobody_reads_the_report() {
+    let address = line_server("", |_| Reply::Say("y".repeat(2000) + "\n"));
+    let chats = Chats::with("C: hi\nS: x\n");
+    for format in ["text", "tap", "junit"] {
+        // More than a pipe holds.
+        let mut command = check(&address, &["t.chat"; 100]);
+        let (_reader, writer) = pipe().unwrap();
+        command.current_dir(chats.path("")).args(["--report", format, "--jobs", "50"]);
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        ends_in_time(&mut command, "1s");
+    }
+}
+
+#[test]
+fn the_limit_on_the_run_holds_for_a_fifo() {
+    let chats = Chats::new();
+    mkfifoat(CWD, chats.path("t.chat"), Mode::RWXU).unwrap();
+    let lonely = Lonely::new();
+    let mut command = check(&lonely.address(), &["t.chat"]);
+    command.current_dir(chats.path("")).stderr(Stdio::piped());
+    ends_in_time(&mut command, "300ms");
+    lonely.has_seen_nobody();
+}
+
+#[test]
+fn a_server_that_never_falls_silent_is_reported_in_time() {
+    let address = custom_server(|mut stream| {
+        while stream.write_all(b"tick\n").is_ok() {
+            thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let silence = "unexpected output (nothing sent before)";
+    for (text, action, headline, note) in [
+        ("S: hello\n", "--color=never", "server reply differs", "+S: tick"),
+        ("S ...\nS: hello\n", "--color=never", "server reply missing", "not run"),
+        ("S ...\nS QUIET 100ms\n", "--color=never", silence, "note: data still arrived after 400ms"),
+        ("S: tick\nC: a\n", "--update", silence, "note: data still arrived after 400ms"),
+        ("S: hello\nC: a\n", "--update", silence, "note: data still arrived after 400ms"),
+    ] {
+        let chats = Chats::with(format!("%timeout 300ms\n{text}"));
+        let run = chats.check(&address, &["t.chat"]).args(&[action, "--max-time", "10s"]).run();
+        run.reports(3, &[headline, note]);
+        let run = chats.check(&address, &["t.chat"]).args(&[action, "-w", "200ms"]).run();
+        let status = if headline.contains("differs") { 3 } else { 124 };
+        run.reports(status, &[headline]);
+        assert_eq!(chats.read("t.chat"), format!("%timeout 300ms\n{text}"));
+    }
 }
 
 #[test]

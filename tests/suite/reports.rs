@@ -1,11 +1,15 @@
 //! Reports of checks: text, TAP and JUnit, in a pipe, on a terminal, and when they cannot be written.
 
 use std::fs::OpenOptions;
-use std::io::{Write, pipe};
+use std::io::{Read, Write, pipe};
 use std::iter::once;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use rustix::io::ioctl_fionbio;
 
 use crate::support::chats::Chats;
 use crate::support::custom_server::{Reply, line_server, say};
@@ -209,4 +213,24 @@ fn a_closed_output_is_ignored_and_a_full_disk_is_a_failure() {
         let run = chats.check(&address, &["."]).args(&["--report", report]).stdout(full).run();
         run.fails_with(1, &["could not write to standard output: no space left"]);
     }
+}
+
+#[test]
+fn an_output_that_somebody_has_made_non_blocking_gets_everything() {
+    let address = line_server("", |_| Reply::Say("y".repeat(2000) + "\n"));
+    let chats = Chats::with("C: hi\nS: x\n");
+    let (mut reader, writer) = pipe().unwrap();
+    ioctl_fionbio(&writer, true).unwrap();
+    let read = thread::spawn(move || {
+        // Until the pipe is full.
+        thread::sleep(Duration::from_millis(500));
+        let mut report = String::new();
+        reader.read_to_string(&mut report).unwrap();
+        report
+    });
+    let run = chats.check(&address, &["t.chat"; 100]).stdout(writer).run();
+    run.fails_with(3, &["100 of 100 transcripts failed"]);
+    let report = read.join().unwrap();
+    assert!(report.ends_with("0 passed, 100 failed\n"), "{} bytes", report.len());
+    assert_eq!(report.matches(&"y".repeat(2000)).count(), 100);
 }

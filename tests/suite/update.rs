@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::chats::Chats;
 use crate::support::custom_server::{Lonely, Reply, close, custom_server, line_server, say};
 use crate::support::data::lines;
 use crate::support::programs::{skipped, update};
-use crate::support::run::Finished;
+use crate::support::run::{Finished, Run};
 use crate::support::server::TestServer;
 use crate::support::wait::{eventually, wait_for_exit};
 
@@ -183,6 +183,33 @@ fn a_directory_that_cannot_be_written_is_reported() {
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o755)).unwrap();
     // Reading a device might never end.
     chats.update(&address, &["/dev/full"]).run().fails_with(2, &["/dev/full: not a regular file"]);
+}
+
+/// Runs an update with this many bytes of address space.
+fn update_within(memory: usize, address: &str, chats: &Chats) -> Finished {
+    let mut command = Command::new("sh");
+    let program = update(address, &["t.chat"]);
+    command.args(["-c", r#"ulimit -v "$0" && exec "$@""#]).arg((memory / 1024).to_string());
+    command.arg(program.get_program()).args(program.get_args()).current_dir(chats.path(""));
+    Run::of(command).run()
+}
+
+#[test]
+fn an_update_keeps_little_in_memory_and_says_if_a_reply_is_too_long() {
+    const MEGABYTES: usize = 1024 * 1024;
+    let address = line_server("", |line| {
+        Reply::Say(format!("{}\n", "x".repeat(99)).repeat(line.parse::<usize>().unwrap() * 10_000) + "end\n")
+    });
+    let text = "C: 10\nS ...\nS: end\n".repeat(30);
+    let chats = Chats::with(&text);
+    let run = update_within(300 * MEGABYTES, &address, &chats);
+    run.succeeds_with("SAME t.chat\n0 updated, 1 unchanged, 0 failed\n");
+    let text = "C: 17\nS: x\nC: 1\n";
+    chats.write("t.chat", text);
+    let run = update_within(300 * MEGABYTES, &address, &chats);
+    let headline = "FAIL t.chat:2: server reply too long (last sent: line 1)\n";
+    run.reports(3, &[headline, "note: an update keeps at most 16 MiB of new replies\n"]);
+    assert_eq!(chats.read("t.chat"), text);
 }
 
 /// Some kills hit before the file is written, some during that, and some after.
