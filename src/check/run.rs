@@ -124,7 +124,7 @@ impl Job {
         let transcript = self.playable.transcript();
         match rewrite(transcript, turns) {
             Ok(None) => Outcome::Passed,
-            Ok(Some(text)) => match replace_file(&transcript.path, &text) {
+            Ok(Some(text)) => match replace_file(&transcript.path, &transcript.source, &text) {
                 Ok(()) => Outcome::Updated,
                 Err(error) => Outcome::NotWritten(format!("could not write: {}", reason(&error))),
             },

@@ -1,13 +1,17 @@
 //! Recordings of live conversations: an observer of a stream that writes a transcript as it goes.
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::replace_file::Replacement;
+use crate::messages::reason;
 use crate::transcript::{Recorder, Side};
 use crate::transport::Observer;
+
+/// What is added to the name of a recording that could not be completed.
+const INCOMPLETE: &str = "incomplete";
 
 /// A conversation that is being recorded. Clones are the same recording.
 #[derive(Clone, Debug)]
@@ -25,17 +29,26 @@ struct Inner {
 #[derive(Debug)]
 enum Destination {
     /// A new file, complete up to the last line that was written.
-    New(File),
+    New(NewFile),
     /// A file that replaces another one at the end.
     Replacement(Replacement),
     /// Nothing more is written.
     Finished,
 }
 
+#[derive(Debug)]
+struct NewFile {
+    file: File,
+    path: PathBuf,
+    /// How long its complete lines are.
+    length: u64,
+}
+
 impl Recording {
     /// Records to a new file. Returns an error if it exists or cannot be created.
     pub(crate) fn create(path: &Path, own: Side) -> io::Result<Self> {
-        Ok(Self::new(own, Destination::New(File::create_new(path)?)))
+        let file = NewFile { file: File::create_new(path)?, path: path.to_owned(), length: 0 };
+        Ok(Self::new(own, Destination::New(file)))
     }
 
     /// Records to a temporary file, which replaces `path` at the end.
@@ -76,13 +89,49 @@ impl Recording {
     }
 }
 
+impl NewFile {
+    fn write_all(&mut self, text: &[u8]) -> io::Result<()> {
+        let mut rest = text;
+        let mut result = Ok(());
+        while result.is_ok() && !rest.is_empty() {
+            match self.file.write(rest) {
+                Ok(0) => result = Err(ErrorKind::WriteZero.into()),
+                Ok(written) => rest = &rest[written..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => result = Err(error),
+            }
+        }
+        let written = &text[..text.len() - rest.len()];
+        self.length += memchr::memrchr(b'\n', written).map_or(0, |line_feed| line_feed as u64 + 1);
+        result
+    }
+
+    /// Takes a recording that cannot go on away from the transcripts: it lacks the end of the conversation.
+    /// Returns the error that says so.
+    fn give_up(&self, error: &io::Error) -> io::Error {
+        let error = reason(error);
+        if self.length == 0 {
+            // If this fails, an empty file stays.
+            let _ = fs::remove_file(&self.path);
+            return io::Error::other(error);
+        }
+        // The last line was written in part.
+        let _ = self.file.set_len(self.length);
+        let incomplete = self.path.with_added_extension(INCOMPLETE);
+        io::Error::other(match fs::rename(&self.path, &incomplete) {
+            Ok(()) => format!("{error}; the start is in {}", incomplete.display()),
+            Err(_) => format!("{error}; {} has only the start", self.path.display()),
+        })
+    }
+}
+
 impl Inner {
     fn write(&mut self, text: &str) {
         if text.is_empty() || self.error.is_some() {
             return;
         }
         let written = match &mut self.destination {
-            Destination::New(file) => file.write_all(text.as_bytes()),
+            Destination::New(file) => file.write_all(text.as_bytes()).map_err(|error| file.give_up(&error)),
             Destination::Replacement(replacement) => replacement.write_all(text.as_bytes()),
             Destination::Finished => Ok(()),
         };

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use tempfile::NamedTempFile;
@@ -10,11 +10,18 @@ use tempfile::NamedTempFile;
 /// How much of a file's name its temporary file shows, in bytes: names are limited to 255 (Linux).
 const PREFIX: usize = 64;
 
-/// Replaces the text of a file. If that fails, the file is unchanged.
-pub(crate) fn replace_file(path: &Path, text: &str) -> io::Result<()> {
+/// Replaces the text of a file that had these lines when it was read. If that fails, the file is unchanged.
+///
+/// Returns an error if the file has changed since it was read.
+pub(crate) fn replace_file(path: &Path, old: &[String], text: &str) -> io::Result<()> {
     let mut replacement = Replacement::create(path)?;
     replacement.write_all(text.as_bytes())?;
-    replacement.commit()
+    replacement.complete()?;
+    // As late as possible. What is written after this, and before the rename, is lost.
+    if !fs::read_to_string(&replacement.path)?.split_terminator('\n').eq(old) {
+        return Err(io::Error::other("the file was changed during the update"));
+    }
+    replacement.put_in_place()
 }
 
 /// A temporary file that is to replace another one. Dropped uncommitted, it is removed.
@@ -50,10 +57,23 @@ impl Replacement {
 
     /// Puts the file in place, on disk.
     pub(super) fn commit(self) -> io::Result<()> {
+        self.complete()?;
+        self.put_in_place()
+    }
+
+    /// Gives the file the owner and the permissions of the old one, and its text to the disk.
+    fn complete(&self) -> io::Result<()> {
+        let file = self.file.as_file();
         if let Ok(old) = fs::metadata(&self.path) {
-            self.file.as_file().set_permissions(old.permissions())?;
+            // Only root may give a file away, but its owner may have several groups.
+            let _ = fchown(file, Some(old.uid()), Some(old.gid()))
+                .or_else(|_| fchown(file, None, Some(old.gid())));
+            file.set_permissions(old.permissions())?;
         }
-        self.file.as_file().sync_all()?;
+        file.sync_all()
+    }
+
+    fn put_in_place(self) -> io::Result<()> {
         self.file.persist(&self.path).map_err(|error| error.error)?;
         // The new name survives a crash once the directory is on disk. Not every file system can do that.
         let _ = File::open(directory(&self.path)).and_then(|directory| directory.sync_all());

@@ -48,11 +48,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> 
         fail(line, format!(r"expected UTF-8, found the byte 0x{0:02x} (write it as '\x{0:02x}')", rest[0]))
     })?;
     let mut reader = Reader::default();
-    let mut source: Vec<String> = text.split('\n').map(str::to_owned).collect();
-    // Nothing follows the last line feed.
-    if source.last().is_some_and(String::is_empty) {
-        source.pop();
-    }
+    let source: Vec<String> = text.split_terminator('\n').map(str::to_owned).collect();
     for (index, line) in source.iter().enumerate() {
         // Some editors write a byte order mark, and a carriage return at the end of each line.
         let line = if index == 0 { line.trim_start_matches('\u{feff}') } else { line };

@@ -17,15 +17,32 @@ use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::wait::{DEADLINE, lines_of, wait_for_exit};
 
-#[test]
-fn an_unanswered_connection_attempt_times_out() {
-    // When the backlog is full, the kernel ignores clients that try to connect.
+/// An address that drops what clients send to connect. When the backlog is full, the kernel does that.
+fn silent_address() -> (SocketAddr, impl Sized) {
     let full = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     full.bind(&"127.0.0.1:0".parse::<SocketAddr>().unwrap().into()).unwrap();
     full.listen(0).unwrap();
     let address = full.local_addr().unwrap().as_socket().unwrap();
-    let _filling: Vec<_> =
+    let filling: Vec<_> =
         (0..4).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(200))).collect();
+    (address, (full, filling))
+}
+
+#[test]
+fn retry_ends_in_time_if_nothing_answers() {
+    let (address, _full) = silent_address();
+    for (retry, least, most) in [("1s", 1, 3), ("3s", 3, 6)] {
+        let start = Instant::now();
+        let run = Run::connect(&address.to_string()).args(&["--retry", retry]).run();
+        run.fails_with(1, &["no answer", &format!("(gave up after {retry})")]);
+        let took = start.elapsed();
+        assert!((least..most).contains(&took.as_secs()), "{took:?}");
+    }
+}
+
+#[test]
+fn an_unanswered_connection_attempt_times_out() {
+    let (address, _full) = silent_address();
     let run = Run::connect(&address.to_string()).args(&["--connect-timeout", "200ms"]).run();
     run.fails_with(1, &[&format!("could not connect to {address}"), "no answer"]);
     let run = Run::connect(&address.to_string()).args(&["--max-time", "200ms"]).run();

@@ -238,6 +238,29 @@ fn a_server_records_each_connection() {
 }
 
 #[test]
+fn several_servers_record_in_one_directory() {
+    let chats = Chats::new();
+    let servers: Vec<_> = (0..4)
+        .map(|number| {
+            let address = format!("unix:{}", chats.path(&format!("socket{number}")).display());
+            let mut command = capchat();
+            command.args(["serve", &address, "--record"]).arg(chats.path("records"));
+            (TestServer::start_with(&mut command, 1), address)
+        })
+        .collect();
+    // Their clients have the same name, in the same second.
+    for (_, address) in &servers {
+        Run::connect(address).stdin("hi\n").run().succeeds_with("HI\n");
+    }
+    let complete = "C: hi\nC EOF\nS: HI\nS EOF\n";
+    let is_complete = |text: &String| text.lines().count() == complete.lines().count();
+    eventually("all recordings", || {
+        let all: Vec<_> = records(&chats).into_iter().map(|(_, text)| text).collect();
+        (all.len() == servers.len() && all.iter().all(is_complete)).then_some(())
+    });
+}
+
+#[test]
 fn data_after_the_end_of_the_server_is_recorded() {
     let chats = Chats::new();
     let folder = chats.path("records");
@@ -262,6 +285,55 @@ fn the_reset_of_a_mock_is_recorded() {
     chats.passes(mock.address());
     assert_eq!(mock.wait().code(), Some(0));
     assert_eq!(records(&chats)[0].1, chats.read("t.chat"));
+}
+
+/// A server that may write this many KiB to a file, as if the disk were full then.
+fn server_on_a_full_disk(kib: usize, chats: &Chats) -> TestServer {
+    // The signal that comes with the error is ignored.
+    let script = r#"trap "" XFSZ; ulimit -f $(($0 * 2)) && exec "$@""#;
+    let mut command = Command::new("sh");
+    command.args(["-c", script, &kib.to_string()]).arg(capchat().get_program());
+    command.args(["serve", "127.0.0.1:0", "--record"]).arg(chats.path("records"));
+    TestServer::start_with(&mut command, 1)
+}
+
+#[test]
+fn a_recording_that_a_full_disk_cuts_off_is_no_transcript_among_the_others() {
+    let chats = Chats::new();
+    let server = server_on_a_full_disk(8, &chats);
+    let mut client = server.connect();
+    for _ in 0..100 {
+        client.send("a line of some bytes, so that they are more than a few\n");
+        client.expect("A LINE OF SOME BYTES, SO THAT THEY ARE MORE THAN A FEW\n");
+    }
+    client.end();
+    client.expect_end("");
+    let line = server.log_line_with("could not be recorded");
+    assert!(line.contains("file too large; the start is in "), "{line}");
+    eventually("the new name", || {
+        (!chats
+            .path("records")
+            .read_dir()
+            .unwrap()
+            .any(|entry| entry.unwrap().path().extension().is_some_and(|extension| extension == "chat")))
+        .then_some(())
+    });
+    let path = fs::read_dir(chats.path("records")).unwrap().next().unwrap().unwrap().path();
+    assert!(path.to_str().unwrap().ends_with(".chat.incomplete"), "{path:?}");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.len() > 7000, "{}", text.len());
+    // Complete lines, which can be read.
+    chats.write("t.chat", text + "S ...\n");
+    chats.passes(TestServer::start(&[]).address());
+    // If there is no room at all, there is no file.
+    let chats = Chats::new();
+    let server = server_on_a_full_disk(0, &chats);
+    let mut client = server.connect();
+    client.expect_answer();
+    client.end();
+    client.expect_end("");
+    assert!(server.log_line_with("could not be recorded").ends_with(": file too large"));
+    assert_eq!(fs::read_dir(chats.path("records")).unwrap().count(), 0);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Updates of transcripts: what is rewritten, and what must never happen to a file.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -134,6 +134,61 @@ fn permissions_and_links_stay() {
     let mode = fs::metadata(chats.path("folder/real")).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o640);
     assert_eq!(fs::read_dir(chats.path("folder")).unwrap().count(), 1);
+}
+
+#[test]
+fn the_owner_stays() {
+    if !geteuid().is_root() {
+        return skipped("only root may give a file away");
+    }
+    let address = capitals();
+    let chats = Chats::with("C: hi\nS: HO\n");
+    chown(chats.path("t.chat"), Some(65534), Some(12345)).unwrap();
+    fs::set_permissions(chats.path("t.chat"), PermissionsExt::from_mode(0o4751)).unwrap();
+    chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+    let metadata = fs::metadata(chats.path("t.chat")).unwrap();
+    let is = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
+    assert_eq!(is, (65534, 12345, 0o4751));
+}
+
+#[test]
+fn a_file_that_changed_meanwhile_is_left() {
+    for edited in ["C: hi\nS: HO\n# edited\n", "C: ho\nS: HO\n", "", "S: \u{fffd}\n"] {
+        let chats = Chats::with("C: hi\nS: HO\n");
+        let path = chats.path("t.chat");
+        let address = line_server("", move |line| {
+            fs::write(&path, edited).unwrap();
+            say(&line.to_uppercase())
+        });
+        let run = chats.update(&address, &["t.chat"]).run();
+        let report = "FAIL t.chat: could not write: the file was changed during the update\n";
+        run.reports(1, &[report, "0 updated, 0 unchanged, 1 failed\n"]);
+        assert_eq!((chats.read("t.chat").as_str(), chats.names().len()), (edited, 1));
+    }
+    // It may even be gone.
+    let chats = Chats::with("C: hi\nS: HO\n");
+    let path = chats.path("t.chat");
+    let address = line_server("", move |line| {
+        fs::remove_file(&path).unwrap();
+        say(&line.to_uppercase())
+    });
+    chats.update(&address, &["t.chat"]).run().reports(1, &["could not write: no such file"]);
+    assert_eq!(chats.names(), [""; 0]);
+}
+
+#[test]
+fn a_long_name_is_replaced() {
+    let address = capitals();
+    for name in ["n".repeat(245) + ".chat", "n".repeat(249) + ".chat", "ü".repeat(125) + ".chat"] {
+        let chats = Chats::new();
+        chats.write(&name, "C: hi\nS: HO\n");
+        chats.update(&address, &[&name]).run().reports(0, &["1 updated"]);
+        assert_eq!(chats.read(&name), "C: hi\nS: HI\n");
+        let run = chats.connect(&address).args(&["--record", &name]).stdin("ho\n").run();
+        run.succeeds_with("HO\n");
+        assert!(chats.read(&name).starts_with("C: ho\n"));
+        assert_eq!(chats.names(), [name.as_str()]);
+    }
 }
 
 #[test]
