@@ -28,7 +28,7 @@ pub(crate) fn announce(line: impl Display) -> io::Result<()> {
 
 /// Writes a line for scripts to standard error.
 pub(crate) fn notice(line: impl Display) {
-    let _ = write_line(io::stderr(), &format!("{}\n", printable(&line.to_string())));
+    let _ = write_all(stderr(), format!("{}\n", printable(&line.to_string())).as_bytes());
 }
 
 /// Writes `capchat: ` and a message to standard error. What is not plain in it, such as control characters in

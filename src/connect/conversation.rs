@@ -22,9 +22,9 @@ pub(super) enum Progress {
     Sent,
     /// This side has ended.
     Ended,
-    /// The server has ended its side: nothing more will be received. It may still take what is sent.
+    /// The server has closed its sending side. It may still take what is sent.
     ServerEnded,
-    /// The server has ended its side and takes no more.
+    /// The server has closed its sending side and takes no more.
     Refused,
 }
 

@@ -56,8 +56,8 @@ fn scan_at(level: Level, bytes: &[u8]) -> Found {
     Found { line_feeds, close_word_end: start.map(|start| passed + start + CLOSE_WORD.len()) }
 }
 
-/// Passes over the runs at the start of `bytes` in which no close word begins, up to so many bytes as are
-/// counted. Gives the number of line feeds in them, and their length.
+/// Passes over the runs at the start of `bytes` in which no close word starts, at most [`COUNTED`] bytes. Returns the
+/// number of line feeds in them, and their length.
 #[expect(clippy::inline_always, reason = "only inlined code is compiled for the level of its caller")]
 #[inline(always)]
 fn pass_runs<S: Simd>(simd: S, bytes: &[u8]) -> (usize, usize) {

@@ -63,8 +63,8 @@ impl<P: Player> Performance<P> {
     }
 
     async fn on_event(&mut self, event: &Event, received: &[u8]) {
-        // A client that has ended its side may only have shut it down, or may be gone: then the kernel takes bytes
-        // for it, and learns that they are refused when it sends them.
+        // After EOF, a client may still read, or may be gone: then the kernel takes bytes for it, and learns only when
+        // it sends them that they are refused.
         let may_be_gone = self.player.own() == Side::Server && self.link.has_peer_ended();
         let is_gone = matches!(event, Event::Sent(_)) && may_be_gone && self.link.delivered().await.is_err();
         let now = self.start.elapsed();

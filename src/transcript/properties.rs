@@ -190,7 +190,7 @@ fn normal_form(items: &[Item]) -> Vec<Item> {
             normal.push(client_end);
         }
     } else if !has(&Item::Reset) {
-        // The check ends its side if the transcript does not, and then so does the mock.
+        // The check closes its sending side if the transcript does not, and then so does the mock.
         if !has(&client_end) {
             normal.push(client_end);
         }

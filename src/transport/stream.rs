@@ -119,7 +119,7 @@ impl Stream {
         }
     }
 
-    /// What a read of nothing means: the peer's end, or a reset that a write was told of.
+    /// What an empty read means: the peer's end of stream, or a reset that a write has reported.
     fn on_empty_read(&mut self) -> io::Result<()> {
         if self.is_reset {
             return self.on_reset(Errno::CONNRESET.into());

@@ -244,7 +244,7 @@ fn a_client_that_is_gone_before_it_was_sent_everything_has_not_completed() {
         assert!(is_gone && headline.contains("last sent: line "), "{headline}");
         assert!(mock.log_line_with("disconnected").contains("did not complete"));
     }
-    // One that has only ended its side is sent everything.
+    // A client that has only closed its sending side is sent everything.
     let mut client = mock.connect();
     client.send("go\n");
     client.end();

@@ -171,7 +171,7 @@ fn more_clients_than_descriptors() {
     for client in &mut clients {
         client.send("hello\n");
     }
-    server.log_line_with("Too many open files");
+    server.log_line_with("too many open files");
     clients[0].expect("HELLO\n");
     expect_idle(&server);
     // Each client that closes makes room for one that waits.

@@ -13,7 +13,7 @@ use crate::deadline::at;
 /// Longer lines are sent in pieces, so that memory is bounded even if a line never ends.
 const LONGEST_PIECE: usize = 64 * 1024;
 
-/// Sends standard input line by line, until the server has ended its side.
+/// Sends standard input line by line, until the server closes its sending side.
 ///
 /// A line that was not sent by then has no reply, even if the server would take it: that is a failure.
 pub(in crate::connect) async fn run(
