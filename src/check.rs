@@ -3,6 +3,7 @@
 mod find;
 mod report;
 mod run;
+mod trace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use report::ReportFormat;
 
 /// Check settings.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent")]
 pub(crate) struct Settings {
     pub(crate) dialer: Dialer,
     /// Files, and directories of `*.chat` files.
@@ -28,6 +30,8 @@ pub(crate) struct Settings {
     pub(crate) color: bool,
     /// Whether standard error shows progress.
     pub(crate) progress: bool,
+    /// Whether standard error shows every line of a conversation.
+    pub(crate) verbose: bool,
     /// Shortens the transcripts' own time limit; `None` keeps it.
     pub(crate) timeout: Option<Duration>,
     /// Limits the whole run; `None` means no limit.

@@ -26,7 +26,7 @@ pub(crate) fn announce(line: impl Display) -> io::Result<()> {
     }
 }
 
-/// Writes a line for scripts to standard error.
+/// Writes a line to standard error that is not a message of the program itself.
 pub(crate) fn notice(line: impl Display) {
     let _ = write_all(stderr(), format!("{}\n", printable(&line.to_string())).as_bytes());
 }

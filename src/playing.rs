@@ -6,7 +6,7 @@ mod play;
 mod recording;
 mod replace_file;
 
-pub(crate) use open::open;
+pub(crate) use open::{is_standard_input, open};
 pub(crate) use play::Performance;
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;

@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
 use crate::connect::{self, Eol, Lockstep, Mode, Opening, PromptSettings};
+use crate::playing::is_standard_input;
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transport::{Address, Dialer, Family};
@@ -36,6 +37,9 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
 pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     let family = family(args.family);
     let address = address(&args.address, family)?;
+    if args.record.as_deref().is_some_and(is_standard_input) {
+        return Err(Failure::usage("cannot record to '-' (for a file of that name, use ./-)"));
+    }
     if !args.lockstep {
         required_by("--greeting", args.greeting, "--lockstep")?;
         required_by("--gap", args.gap.is_some(), "--lockstep")?;
@@ -75,6 +79,13 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         Some(text) => Address::from_text(text, &default_address(family)?, family).map_err(Failure::usage)?,
         None => default_address(family)?,
     };
+    let standard_inputs = args.files.iter().filter(|path| is_standard_input(path)).count();
+    if standard_inputs > 1 {
+        return Err(Failure::usage("standard input ('-') can be given only once"));
+    }
+    if standard_inputs > 0 && args.update {
+        return Err(Failure::usage("--update cannot be used with standard input ('-')"));
+    }
     Ok(check::Settings {
         dialer: dialer(address, family, args.dial, args.verbose)?,
         paths: args.files,
@@ -89,7 +100,9 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
                 io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         },
-        progress: io::stderr().is_terminal(),
+        // Both on one terminal would be hard to read.
+        progress: io::stderr().is_terminal() && !args.verbose,
+        verbose: args.verbose,
         timeout: args.timeout,
         max_time: args.max_time,
     })

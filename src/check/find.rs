@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::messages::{self, reason};
-use crate::playing::open;
+use crate::playing::{is_standard_input, open};
 use crate::status::Failure;
 use crate::transcript::{Playable, Side};
 use crate::transport::{Address, Family};
@@ -35,6 +35,10 @@ pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Playable>> {
 fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in paths {
+        if is_standard_input(path) {
+            files.push(path.clone());
+            continue;
+        }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => {
                 let before = files.len();
@@ -79,5 +83,6 @@ fn is_address(path: &Path, error: &io::Error) -> bool {
     let word = path.to_string_lossy();
     error.kind() == io::ErrorKind::NotFound
         && (word.contains(':') || word.bytes().all(|byte| byte.is_ascii_digit()))
-        && Address::from_text(&word, &Address::built_in(Family::Any), Family::Any).is_ok()
+        && Address::from_text(&word, &Address::built_in(Family::Any), Family::Any)
+            .is_ok_and(|address| matches!(address, Address::Tcp { .. }) || word.starts_with("unix:"))
 }

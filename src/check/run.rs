@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::Settings;
 use super::find::open_all;
 use super::report::{Outcome, Report};
+use super::trace::Trace;
 use crate::deadline::TimeLimit;
 use crate::messages::reason;
 use crate::playing::{Performance, replace_file};
@@ -68,6 +69,8 @@ struct Job {
     playable: Playable,
     dialer: Dialer,
     updates: bool,
+    /// Whether standard error shows the conversation.
+    verbose: bool,
     /// Whether the user's time limit replaced the transcript's.
     is_users_limit: bool,
 }
@@ -83,16 +86,22 @@ impl Job {
             },
             dialer: settings.dialer.clone(),
             updates: settings.updates,
+            verbose: settings.verbose,
             is_users_limit: timeout.is_some(),
         }
     }
 
     async fn run(self) -> Outcome {
-        match self.dialer.dial().await {
-            Err(error) => Outcome::NotConnected(error.to_string()),
-            Ok(stream) if self.updates => self.update(stream).await,
-            Ok(stream) => self.check(stream).await,
+        let start = Instant::now();
+        let mut stream = match self.dialer.dial().await {
+            Ok(stream) => stream,
+            Err(error) => return Outcome::NotConnected(error.to_string()),
+        };
+        if self.verbose {
+            let transcript = self.playable.transcript();
+            stream.observe(Trace::new(transcript.path.display().to_string(), transcript.eol, start));
         }
+        if self.updates { self.update(stream).await } else { self.check(stream).await }
     }
 
     async fn check(self, stream: Stream) -> Outcome {

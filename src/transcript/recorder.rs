@@ -39,6 +39,11 @@ enum State {
 }
 
 impl Recorder {
+    /// Writes lines without a `%eol` before them, for one that is known already.
+    pub(crate) fn with_eol(eol: LineEnding) -> Self {
+        Self { eol: Some(eol), has_started: true, ..Self::default() }
+    }
+
     /// Takes what a side says: client bytes when they are handed to the socket, server bytes when they are read.
     pub(crate) fn say(&mut self, side: Side, bytes: &[u8]) -> String {
         match (self.state, side) {
@@ -121,7 +126,8 @@ impl Recorder {
         }
     }
 
-    fn flush(&mut self) -> String {
+    /// Writes the start of a line, if there is one, without waiting for the rest.
+    pub(crate) fn flush(&mut self) -> String {
         match self.partial.take() {
             Some((side, partial)) => self.write(Item::Literal(side, partial)),
             None => String::new(),

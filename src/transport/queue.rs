@@ -1,7 +1,7 @@
 //! How much of what was sent the peer's kernel has not acknowledged.
 //!
-//! The kernel tells it to an ioctl (SIOCOUTQ, tcp(7)), for which there is no safe interface, and in its table
-//! of connections, which is read here.
+//! The kernel reports it by an ioctl (SIOCOUTQ, tcp(7)), which has no safe interface, and in its table of
+//! connections, which is read here.
 
 use std::fs;
 use std::io;
@@ -9,10 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
 
-/// The bytes in a connection's send queue (proc(5), `/proc/net/tcp`).
-///
-/// # Errors
-/// Where the table cannot be read, or does not have the connection.
+/// The bytes in a connection's send queue (proc(5), `/proc/net/tcp`). Returns an error if the table cannot be read, or
+/// does not have the connection.
 pub(super) fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
     let (local, peer) = (stream.local_addr()?, stream.peer_addr()?);
     let table = if local.is_ipv4() { "/proc/self/net/tcp" } else { "/proc/self/net/tcp6" };
@@ -27,7 +25,7 @@ pub(super) fn unacknowledged(stream: &TcpStream) -> io::Result<usize> {
     queue.ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
-/// An address as the table has it: in words of four bytes, each in the machine's order.
+/// An address as in the table: in words of four bytes, each in the machine's byte order.
 fn in_table(address: SocketAddr) -> String {
     let word = |bytes: &[u8]| {
         let mut word = [0; 4];
@@ -52,7 +50,7 @@ mod tests {
             let listener = tokio::net::TcpListener::bind(address).await.unwrap();
             let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             assert_eq!(unacknowledged(&stream).unwrap(), 0);
-            // Nobody reads: at some time the peer's buffer is full, and this side's queue fills.
+            // Nobody reads: the peer's buffer fills, and then this side's queue.
             let chunk = vec![0; 65536];
             while stream.try_write(&chunk).is_ok() {}
             assert!(unacknowledged(&stream).unwrap() > 0);

@@ -472,3 +472,100 @@ fn unix_sockets_are_checked_played_and_recorded() {
     let run = chats.check(&address, &["rst.chat"]).run();
     run.reports(1, &["could not connect"]);
 }
+
+#[test]
+fn a_transcript_can_come_from_standard_input() {
+    let address = obedient_server();
+    let chats = Chats::with("C: hi\nS: HI\n");
+    chats.write("-", "C: hi\nS: the file\n");
+    let check = |files: &[&str], text: &str| chats.check(&address, files).stdin(text);
+    check(&["-"], "C: hi\nS: HI\n").run().succeeds_with("PASS <stdin>\n1 passed, 0 failed\n");
+    let run = check(&["t.chat", "-", "./-"], "C: hi\nS: HO\n").run();
+    let expected = format!(
+        "PASS t.chat\nFAIL <stdin>:2: server reply differs (last sent: line 1)\n--- expected <stdin>\n\
+         +++ received {address}\n C: hi\n-S: HO\n+S: HI\n1 matched, 1 failed, 0 not run\nFAIL ./-:2: "
+    );
+    run.reports(3, &[&expected]);
+    let run = check(&["-"], "C: hi\nS; HO\n").run();
+    run.fails_with(2, &["capchat: <stdin>:2: expected ", "found 'S; HO'"]);
+    check(&["-"], "").run().succeeds_with("PASS <stdin>\n1 passed, 0 failed\n");
+}
+
+#[test]
+fn standard_input_is_read_only_once_and_not_updated() {
+    let lonely = Lonely::new();
+    let chats = Chats::new();
+    for (args, text) in [
+        (&["-", "-"][..], "standard input ('-') can be given only once"),
+        (&["--update", "-"], "--update cannot be used with standard input ('-')"),
+    ] {
+        chats.check(&lonely.address(), args).stdin("C: hi\n").run().fails_with(2, &[text]);
+    }
+    let run = chats.connect(&lonely.address()).args(&["--record", "-"]).run();
+    run.fails_with(2, &["cannot record to '-' (for a file of that name, use ./-)"]);
+    assert_eq!(chats.names(), [""; 0]);
+    // A pipe that nobody writes to.
+    let client = chats.check(&lonely.address(), &["-"]).args(&["--max-time", "200ms"]).start();
+    let (status, errors) = client.wait();
+    assert_eq!(status, Some(124));
+    assert_eq!(errors, "capchat: timed out: not finished after 200ms (--max-time)\n");
+    lonely.has_seen_nobody();
+}
+
+/// The lines of `-v` about one file, without the times, which do not decrease.
+#[track_caller]
+fn traced(errors: &str, file: &str) -> Vec<String> {
+    let lines = errors.lines().filter_map(|line| line.strip_prefix(file)?.strip_prefix(": "));
+    let mut last = 0.0;
+    let without_time = lines.map(|line| {
+        let (time, item) = line.split_once(' ').unwrap();
+        assert_eq!(time.split_once('.').unwrap().1.len(), 3, "{line}");
+        let time: f64 = time.parse().unwrap();
+        assert!(time >= last, "{line}");
+        last = time;
+        item.to_owned()
+    });
+    without_time.collect()
+}
+
+#[test]
+fn verbose_shows_every_line_with_the_time() {
+    let address = line_server("login: ", |line| match line {
+        "close" => Reply::Close,
+        "reset" => Reply::Reset,
+        "silence" => Reply::Say("par".to_owned()),
+        line => say(&line.to_uppercase()),
+    });
+    let chats = Chats::with(
+        "S\\ login: \\\nC WAIT 300ms\nC: hi\nS: HI\nC\\ a\\tb\\x1b\nS\\ A\\tB\\x1b\nC: close\nS EOF\n",
+    );
+    chats.write("u.chat", "S\\ login: \\\nC\\ si\\\nC: lence\nS: party\n");
+    chats.write("v.chat", "S\\ login: \\\nC: reset\nS RST\n");
+    let run = chats.check(&address, &["."]).args(&["-v", "-w", "400ms", "--jobs", "3"]).run();
+    run.reports(124, &["2 passed, 1 failed\n"]);
+    let errors = run.errors();
+    let expected =
+        ["S\\ login: \\", "C: hi", "S: HI", "C\\ a\\tb\\x1b", "S\\ A\\tB\\x1b", "C: close", "S EOF"];
+    assert_eq!(traced(&errors, "./t.chat"), expected, "{errors}");
+    assert_eq!(traced(&errors, "./u.chat"), ["S\\ login: \\", "C: silence", "S\\ par\\"], "{errors}");
+    assert_eq!(traced(&errors, "./v.chat"), ["S\\ login: \\", "C: reset", "S RST"], "{errors}");
+    // The prompt has the time at which it arrived, and the next line that of its sending.
+    let time = |item: &str| -> f64 {
+        let line =
+            errors.lines().find(|line| line.starts_with("./t.chat: ") && line.ends_with(item)).unwrap();
+        line.split(' ').nth(1).unwrap().parse().unwrap()
+    };
+    assert!(time("login: \\") + 0.25 < time(" C: hi"), "{errors}");
+    // One line more: the summary.
+    assert_eq!(errors.lines().count(), 7 + 3 + 3 + 1, "{errors}");
+}
+
+#[test]
+fn verbose_follows_the_line_ending_and_updates() {
+    let address = line_server("220 ready\r\n", |line| Reply::Say(format!("250 {line}\r\n")));
+    let chats = Chats::with("%eol crlf\nS: 220 ready\nC: hi\nS: 250\n");
+    let run = chats.update(&address, &["t.chat"]).args(&["-v"]).run();
+    run.reports(0, &["UPDATED t.chat\n"]);
+    let items = traced(&run.errors(), "t.chat");
+    assert_eq!(items, ["S: 220 ready", "C: hi", "S: 250 hi", "C EOF", "S EOF"]);
+}

@@ -325,7 +325,7 @@ fn a_recording_that_a_full_disk_cuts_off_is_no_transcript_among_the_others() {
     // Complete lines, which can be read.
     chats.write("t.chat", text + "S ...\n");
     chats.passes(TestServer::start(&[]).address());
-    // If there is no room at all, there is no file.
+    // Without any room, nothing is left behind.
     let chats = Chats::new();
     let server = server_on_a_full_disk(0, &chats);
     let mut client = server.connect();
