@@ -76,7 +76,7 @@ fn explain(error: &clap::Error) -> Status {
             Status::Usage
         }
         _ => {
-            messages::report(format_args!("{}; see --help", usage::message(error)));
+            messages::report(usage::message(error));
             Status::Usage
         }
     }

@@ -57,7 +57,8 @@ pub(crate) fn print(text: &str) -> io::Result<()> {
 pub(crate) fn with_causes(error: &anyhow::Error) -> String {
     let causes = error.chain().map(|cause| {
         let io = cause.downcast_ref::<io::Error>();
-        io.map_or_else(|| cause.to_string(), reason)
+        // The text of another error may contain that of an I/O error.
+        io.map_or_else(|| without_number(&cause.to_string()).to_owned(), reason)
     });
     causes.collect::<Vec<_>>().join(": ")
 }
@@ -68,7 +69,7 @@ pub(crate) fn reason(error: &io::Error) -> String {
         return "unknown host".to_owned();
     }
     let text = error.to_string();
-    let text = text.split(" (os error ").next().unwrap_or_default();
+    let text = without_number(&text);
     let mut characters = text.chars();
     let first = characters.next().into_iter().flat_map(char::to_lowercase);
     // A word in capitals is a name.
@@ -76,6 +77,10 @@ pub(crate) fn reason(error: &io::Error) -> String {
         Some(second) if second.is_uppercase() => text.to_owned(),
         _ => first.chain(characters).collect(),
     }
+}
+
+fn without_number(text: &str) -> &str {
+    text.split(" (os error ").next().unwrap_or_default()
 }
 
 /// How the standard library begins what getaddrinfo(3) reports.
@@ -125,5 +130,7 @@ mod tests {
         assert_eq!(reason(&io::Error::other("IPv6 is off")), "IPv6 is off");
         let error = anyhow::Error::from(refused).context("could not connect to X");
         assert_eq!(with_causes(&error), "could not connect to X: connection refused");
+        let wrapped = anyhow::anyhow!("terminal: {}", io::Error::from_raw_os_error(5));
+        assert_eq!(with_causes(&wrapped), "terminal: Input/output error");
     }
 }

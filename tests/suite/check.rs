@@ -225,7 +225,7 @@ fn usage_errors() {
         (check(&[]), "missing <FILE>..."),
         (chats.connect(&address).args(&["--jobs", "4"]), "unknown option '--jobs'"),
         (check(&["t.chat"]).args(&["--jobs", "0"]), "invalid value '0' for --jobs: must be at least 1"),
-        (check(&["t.chat"]).args(&["--report", "html"]), "(expected text, tap, junit)"),
+        (check(&["t.chat"]).args(&["--report", "html"]), "(expected text, tap or junit)"),
     ] {
         run.run().fails_with(2, &[text]);
     }

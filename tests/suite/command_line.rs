@@ -27,7 +27,7 @@ fn a_usage_error_of_connect_is_one_line_and_status_2() {
         (&["host:1", "2"], "unexpected port '2': 'host:1' already has one"),
         (&["-w", "5x"], "invalid value '5x' for --timeout: expected a duration such as 500ms, 10s, 5m or 2h"),
         (&["--retry", "soon"], "invalid value 'soon' for --retry: expected a duration"),
-        (&["--eol", "lfcr"], "invalid value 'lfcr' for --eol (expected lf, crlf, cr, none)"),
+        (&["--eol", "lfcr"], "invalid value 'lfcr' for --eol (expected lf, crlf, cr or none)"),
         (&["--greeting"], "--greeting requires --lockstep"),
         (&["--gap", "1s"], "--gap requires --lockstep"),
         (&["--lockstep", "--gap", "0"], "invalid value '0' for --gap: must be longer than zero"),
@@ -88,7 +88,7 @@ fn a_usage_error_of_serve_is_one_line_and_status_2() {
         (&["--idle-timeout", "0"], "must be longer than zero"),
         (&["--message-gap", "soon"], "invalid value 'soon' for --message-gap: expected a duration"),
         (&["--max-clients", "0"], "invalid value '0' for --max-clients: must be at least 1"),
-        (&["--log-format", "xml"], "invalid value 'xml' for --log-format (expected text, json)"),
+        (&["--log-format", "xml"], "invalid value 'xml' for --log-format (expected text or json)"),
         (&["-4", "-6"], "-4 cannot be used with -6"),
         (&["--nonsense"], "unknown option '--nonsense'"),
     ] {
@@ -107,4 +107,31 @@ fn the_environment_provides_the_default_address_of_serve() {
     let mut command = capchat();
     command.env("CAPCHAT_ADDRESS", "host:").arg("serve");
     expect_usage_error(&mut command, "capchat: CAPCHAT_ADDRESS: missing port after ':' in 'host:'\n");
+}
+
+/// What the system reports is said in words, without its numbers.
+#[test]
+fn a_failure_names_what_was_attempted_and_why_it_failed() {
+    for (arguments, status, message) in [
+        ("connect 127.0.0.1:1", 1, "could not connect to 127.0.0.1:1: connection refused"),
+        ("connect /no/socket", 1, "could not connect to unix:/no/socket: no such file or directory"),
+        ("connect x.invalid", 1, "could not connect to x.invalid:5605: unknown host"),
+        ("connect --record /no/t 1", 1, "cannot create /no/t: no such file or directory"),
+        ("connect --record / 1", 1, "cannot create /: not a regular file"),
+        ("connect -l 192.0.2.1:80", 1, "could not listen on 192.0.2.1:80: cannot assign requested address"),
+        ("serve 192.0.2.1:80", 1, "could not listen on 192.0.2.1:80: cannot assign requested address"),
+        ("serve /no/socket", 1, "could not listen on unix:/no/socket: no such file or directory"),
+        ("serve /etc/passwd", 1, "could not listen on unix:/etc/passwd: exists and is not a socket"),
+        ("serve x.invalid", 1, "could not listen on x.invalid:5605: unknown host"),
+        ("serve --play /no/t 0", 2, "cannot read /no/t: no such file or directory"),
+        ("serve --play / 0", 2, "cannot read /: is a directory"),
+        ("serve --record /proc/no 0", 1, "cannot create directory /proc/no: no such file or directory"),
+        ("check /no/t", 2, "cannot read /no/t: no such file or directory"),
+        ("check /dev/null", 2, "/dev/null: not a regular file"),
+    ] {
+        let output = capchat().args(arguments.split(' ')).stdin(Stdio::null()).output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(errors, format!("capchat: {message}\n"), "{arguments}");
+        assert_eq!(output.status.code(), Some(status), "{arguments}");
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! | a test of | goes to |
 //! |---|---|
-//! | usage errors, `--help`, the default address | `command_line` |
+//! | usage errors, messages, the default address | `command_line` |
+//! | `-h` and `--help` | `help` |
 //! | the forms of an address | `addresses` |
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
@@ -26,6 +27,7 @@ mod addresses;
 mod check;
 mod command_line;
 mod deliveries;
+mod help;
 mod install;
 mod interop;
 mod limits;

@@ -1,0 +1,107 @@
+//! The options of `capchat serve`.
+
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, ValueHint};
+
+use super::{AddressArgs, FamilyArgs, HELP, LIMITS, TRANSCRIPTS, parse_count};
+use crate::duration;
+use crate::serve::LogFormat;
+
+const REPLIES: &str = "Replies";
+const LOGGING: &str = "Logging";
+
+#[derive(Args, Debug)]
+#[command(disable_help_flag = true)]
+pub(crate) struct ServeArgs {
+    #[command(flatten)]
+    pub(crate) address: AddressArgs,
+
+    #[command(flatten)]
+    pub(crate) family: FamilyArgs,
+
+    /// Serve at most N clients at a time; others wait
+    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = LIMITS)]
+    pub(crate) max_clients: Option<NonZeroUsize>,
+
+    /// Disconnect clients that send nothing for TIME
+    ///
+    /// The connection is closed cleanly. A client with unsent replies is not idle.
+    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive, help_heading = LIMITS)]
+    pub(crate) idle_timeout: Option<Duration>,
+
+    /// Exit after N clients
+    ///
+    /// With --play, the exit status is 3 if any client did not complete the transcript.
+    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = LIMITS)]
+    pub(crate) connections: Option<NonZeroUsize>,
+
+    /// Reply to an unfinished line after TIME, or never
+    ///
+    /// If nothing arrives for TIME, what was received of a line gets its reply, for clients that send no line
+    /// endings. The default is 50ms.
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "50ms",
+        hide_default_value = true,
+        value_parser = parse_gap,
+        help_heading = REPLIES
+    )]
+    pub(crate) message_gap: Gap,
+
+    /// Act as a mock server: play a transcript to each client
+    ///
+    /// A client that departs from the transcript is disconnected, and the log shows the difference.
+    #[arg(
+        long,
+        value_name = "FILE",
+        value_hint = ValueHint::FilePath,
+        conflicts_with_all = ["message_gap", "idle_timeout"],
+        help_heading = TRANSCRIPTS
+    )]
+    pub(crate) play: Option<PathBuf>,
+
+    /// Record each connection as a transcript in DIR
+    ///
+    /// The directory is created if needed. Files are named by start time, client address and a number.
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = TRANSCRIPTS)]
+    pub(crate) record: Option<PathBuf>,
+
+    /// Do not log client activity
+    #[arg(short, long, conflicts_with = "verbose", help_heading = LOGGING)]
+    pub(crate) quiet: bool,
+
+    /// Log more detail
+    #[arg(short, long, help_heading = LOGGING)]
+    pub(crate) verbose: bool,
+
+    /// Log format: text or json
+    ///
+    /// Text is one line per event, json one object per line.
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = LOGGING
+    )]
+    pub(crate) log_format: LogFormat,
+
+    /// Print help (-h is shorter)
+    #[arg(short, long, action = ArgAction::Help, help_heading = HELP)]
+    help: Option<bool>,
+}
+
+/// How much silence it takes to reply to an unfinished message; `None` means never.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Gap(pub(crate) Option<Duration>);
+
+fn parse_gap(text: &str) -> Result<Gap, String> {
+    match text {
+        "never" => Ok(Gap(None)),
+        text => duration::parse(text).map(|gap| Gap(Some(gap))),
+    }
+}
