@@ -99,12 +99,12 @@ pub(crate) struct FamilyArgs {
 
 #[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct DialArgs {
-    /// Time limit for each attempt [default: 10s]
+    /// Time limit for each attempt (status 1)
     ///
-    /// If the time runs out, the exit status is 1. Looking up the host counts.
+    /// The time includes looking up the host. The default is 10s.
     #[arg(
         long,
-        value_name = "TIME",
+        value_name = "TIME", value_hint = ValueHint::Other,
         default_value = "10s",
         hide_default_value = true,
         value_parser = duration::parse_positive,
@@ -115,7 +115,7 @@ pub(crate) struct DialArgs {
     /// Keep trying to connect for up to TIME
     #[arg(
         long,
-        value_name = "TIME",
+        value_name = "TIME", value_hint = ValueHint::Other,
         default_value = "0s",
         hide_default_value = true,
         value_parser = duration::parse,

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use clap::builder::PossibleValue;
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, ValueHint};
 use clap_complete::Shell;
 
 use capchat::cli::Cli;
@@ -106,7 +106,7 @@ fn man_pages() {
 }
 
 /// Options in the manual and the README that are still being built. Delete those that are there.
-const PLANNED: [&str; 3] = ["--gap", "--greeting", "--listen"];
+const PLANNED: [&str; 0] = [];
 
 /// Options of other programs: cargo, `scripts/install`, and the made-up ones in examples.
 const OTHERS: [&str; 4] = ["--locked", "--port", "--server", "--uninstall"];
@@ -177,11 +177,79 @@ fn every_option_is_in_the_manual_the_completions_and_the_help() {
 
 #[test]
 fn completions() {
+    let mut cli = Cli::command();
+    cli.build();
     for (shell, file) in
         [(Shell::Bash, "capchat.bash"), (Shell::Zsh, "_capchat"), (Shell::Fish, "capchat.fish")]
     {
         let mut script = Vec::new();
         clap_complete::generate(shell, &mut Cli::command(), "capchat", &mut script);
-        is_committed(&format!("scripts/completions/{file}"), &script);
+        let mut script = String::from_utf8(script).unwrap();
+        match shell {
+            Shell::Bash => complete_words_in_bash(&mut script, &cli),
+            Shell::Fish => complete_hosts_in_fish(&mut script, &cli),
+            _ => {}
+        }
+        is_committed(&format!("scripts/completions/{file}"), script.as_bytes());
+    }
+}
+
+/// The subcommands that take files or a host, and that hint.
+fn subcommands_with_words(cli: &Command) -> impl Iterator<Item = (&Command, ValueHint)> {
+    cli.get_subcommands()
+        .filter_map(|subcommand| Some((subcommand, subcommand.get_positionals().next()?.get_value_hint())))
+}
+
+/// Completes host names with bash-completion's helper, which reads the configuration of ssh, or else with bash's own.
+const BASH_HOSTS: &str = r#"_capchat_hosts() {
+    if declare -F _known_hosts_real > /dev/null; then
+        _known_hosts_real -- "${cur}"
+    else
+        COMPREPLY=($(compgen -A hostname -- "${cur}"))
+    fi
+}
+
+"#;
+
+/// In place of a file or a host, clap's script for bash offers the options. Without an offer, bash completes files.
+fn complete_words_in_bash(script: &mut String, cli: &Command) {
+    for (subcommand, hint) in subcommands_with_words(cli) {
+        let start = script.find(&format!("        capchat__subcmd__{})\n", subcommand.get_name())).unwrap();
+        let end = start + script[start..].find("            return 0\n            ;;\n").unwrap();
+        let mut section = script[start..end].to_owned();
+        let mut replace = |from: &str, to: &str| {
+            assert_eq!(section.matches(from).count(), 1, "{from:?} in:\n{section}");
+            section = section.replace(from, to);
+        };
+        replace(" || ${COMP_CWORD} -eq 2 ]]", " ]]");
+        let words = if hint == ValueHint::Hostname { "            _capchat_hosts\n" } else { "" };
+        let options = "            COMPREPLY=( $(compgen -W \"${opts}\" -- \"${cur}\") )\n";
+        replace(&format!("            esac\n{options}"), &format!("            esac\n{words}"));
+        for option in subcommand.get_opts().filter(|option| option.get_value_hint() == ValueHint::Hostname) {
+            let long = option.get_long().map(|long| format!("--{long}"));
+            let short = option.get_short().map(|short| format!("-{short}"));
+            for name in long.into_iter().chain(short) {
+                let case = format!("                {name})\n                    ");
+                replace(
+                    &format!("{case}COMPREPLY=($(compgen -f \"${{cur}}\"))"),
+                    &format!("{case}_capchat_hosts"),
+                );
+            }
+        }
+        script.replace_range(start..end, &section);
+    }
+    // clap leaves the offers unsorted, files too.
+    let registration = script.rfind("\nif [[ \"${BASH_VERSINFO[0]}\" -eq 4").unwrap();
+    script.truncate(registration + 1);
+    script.push_str("complete -F _capchat -o bashdefault -o default capchat\n");
+    script.insert_str(0, BASH_HOSTS);
+}
+
+/// clap's script for fish knows options alone.
+fn complete_hosts_in_fish(script: &mut String, cli: &Command) {
+    for (subcommand, _) in subcommands_with_words(cli).filter(|(_, hint)| *hint == ValueHint::Hostname) {
+        *script += "complete -c capchat -n \"__fish_capchat_using_subcommand ";
+        *script += subcommand.get_name();
+        *script += "\" -a \"(__fish_print_hostnames)\"\n";
     }
 }

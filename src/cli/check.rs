@@ -15,7 +15,7 @@ use crate::duration;
 pub(crate) struct CheckArgs {
     /// Transcripts, and directories of *.chat files
     ///
-    /// - is standard input, which reports call <stdin>.
+    /// The file - is standard input, which reports call <stdin>.
     #[arg(value_name = "FILE", required = true, value_hint = ValueHint::AnyPath)]
     pub(crate) files: Vec<PathBuf>,
 
@@ -43,14 +43,14 @@ pub(crate) struct CheckArgs {
     #[arg(
         short = 'w',
         long,
-        value_name = "TIME",
+        value_name = "TIME", value_hint = ValueHint::Other,
         value_parser = duration::parse_positive,
         help_heading = LIMITS
     )]
     pub(crate) timeout: Option<Duration>,
 
     /// Give up if the run exceeds TIME (status 124)
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive, help_heading = LIMITS)]
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
     pub(crate) max_time: Option<Duration>,
 
     /// Rewrite the server side to what the server says
@@ -64,7 +64,7 @@ pub(crate) struct CheckArgs {
     #[arg(
         short,
         long,
-        value_name = "N",
+        value_name = "N", value_hint = ValueHint::Other,
         default_value = "1",
         value_parser = parse_count,
         help_heading = TRANSCRIPTS

@@ -44,14 +44,14 @@ pub(crate) struct ConnectArgs {
     #[arg(
         short = 'w',
         long,
-        value_name = "TIME",
+        value_name = "TIME", value_hint = ValueHint::Other,
         value_parser = duration::parse_positive,
         help_heading = LIMITS
     )]
     pub(crate) timeout: Option<Duration>,
 
     /// Give up if the run exceeds TIME (status 124)
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive, help_heading = LIMITS)]
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
     pub(crate) max_time: Option<Duration>,
 
     /// Line ending to send: lf, crlf, cr or none
@@ -82,7 +82,7 @@ pub(crate) struct ConnectArgs {
     ///
     /// A reply is then whatever arrives until nothing has arrived for TIME: several lines, or none, which is not an
     /// error. TIME must be longer than the server takes to reply.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive, help_heading = SENDING)]
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = SENDING)]
     pub(crate) gap: Option<Duration>,
 
     /// Send input to its end, even after the server's EOF

@@ -23,19 +23,19 @@ pub(crate) struct ServeArgs {
     pub(crate) family: FamilyArgs,
 
     /// Serve at most N clients at a time; others wait
-    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = parse_count, help_heading = LIMITS)]
     pub(crate) max_clients: Option<NonZeroUsize>,
 
     /// Disconnect clients that send nothing for TIME
     ///
     /// The connection is closed cleanly. A client with unsent replies is not idle.
-    #[arg(long, value_name = "TIME", value_parser = duration::parse_positive, help_heading = LIMITS)]
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
     pub(crate) idle_timeout: Option<Duration>,
 
     /// Exit after N clients
     ///
     /// With --play, the exit status is 3 if any client did not complete the transcript.
-    #[arg(long, value_name = "N", value_parser = parse_count, help_heading = LIMITS)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = parse_count, help_heading = LIMITS)]
     pub(crate) connections: Option<NonZeroUsize>,
 
     /// Reply to an unfinished line after TIME, or never
@@ -44,7 +44,7 @@ pub(crate) struct ServeArgs {
     /// endings. The default is 50ms.
     #[arg(
         long,
-        value_name = "TIME",
+        value_name = "TIME", value_hint = ValueHint::Other,
         default_value = "50ms",
         hide_default_value = true,
         value_parser = parse_gap,

@@ -3,7 +3,7 @@
 //! | a test of | goes to |
 //! |---|---|
 //! | usage errors, messages, the default address | `command_line` |
-//! | `-h` and `--help` | `help` |
+//! | `-h` and `--help`; completions | `help`, `completions` |
 //! | the forms of an address | `addresses` |
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
@@ -26,6 +26,7 @@
 mod addresses;
 mod check;
 mod command_line;
+mod completions;
 mod deliveries;
 mod help;
 mod install;
