@@ -24,60 +24,66 @@ function __fish_capchat_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c capchat -n "__fish_capchat_needs_command" -s h -l help -d 'Print help'
+complete -c capchat -n "__fish_capchat_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c capchat -n "__fish_capchat_needs_command" -s V -l version -d 'Print version'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME of silence, or never' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve at most N clients at a time; others wait [default: no limit]' -r
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients that send nothing for TIME [default: never]' -r
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve at most N clients at a time; others wait' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients that send nothing for TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME, or never' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript in DIR' -r -f -a "(__fish_complete_directories)"
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 'Log format' -r -f -a "text\t'One line per event'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 'Log format: text or json' -r -f -a "text\t'One line per event'
 json\t'One JSON object per line'"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 6 -d 'Use IPv6 only'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s q -l quiet -d 'Do not log client activity'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s v -l verbose -d 'Log more detail'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Time limit for each connection attempt (status 1)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying to connect for up to TIME' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l eol -d 'Line ending to send [default: as in the input; lf at the prompt]' -r -f -a "lf\t'Line feed'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -s h -l help -d 'Print help (-h is shorter)'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Time limit for each attempt (status 1)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying to connect for up to TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l eol -d 'Line ending to send: lf, crlf, cr or none' -r -f -a "lf\t'Line feed'
 crlf\t'Carriage return and line feed'
+cr\t'Carriage return'
 none\t'Nothing, for servers that take each recv as a message'"
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l gap -d 'With --lockstep, end each reply after TIME of silence' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'Prompt to show [default: "enter your message: "]' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Save the conversation as a transcript' -r -F
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'Prompt to show on a terminal' -r
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 only'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l lockstep -d 'Wait for a reply to each line before sending the next'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -l until-eof -d 'Send input to its end, even after the server has ended'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s l -l listen -d 'Wait for one connection instead of making one'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s C -l crlf -d 'Send CRLF line endings (same as --eol crlf)'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l lockstep -d 'Wait for a reply to each line before sending the next'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l greeting -d 'With --lockstep, wait for the server to speak first'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l until-eof -d 'Send input to its end, even after the server\'s EOF'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l no-history -d 'Do not read or save history'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s v -l verbose -d 'Report what happens to the connection on standard error'
-complete -c capchat -n "__fish_capchat_using_subcommand connect" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c capchat -n "__fish_capchat_using_subcommand check" -s a -l address -d 'Server address [default: 127.0.0.1:5605]' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l connect-timeout -d 'Time limit for each connection attempt (status 1)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep trying to connect for up to TIME' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -s j -l jobs -d 'Run N transcripts in parallel' -r
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l report -d 'Report format' -r -f -a "text\t'For people'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s v -l verbose -d 'Report connection events on standard error'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s h -l help -d 'Print help (-h is shorter)'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s a -l address -d 'Server address [default: 127.0.0.1:5605]' -r -f -a "(__fish_print_hostnames)"
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l connect-timeout -d 'Time limit for each attempt (status 1)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep trying to connect for up to TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s j -l jobs -d 'Run N transcripts in parallel' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l report -d 'Report format: text, tap or junit' -r -f -a "text\t'For people'
 tap\t'The Test Anything Protocol, version 13'
 junit\t'JUnit XML'"
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l color -d 'When to use color' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l color -d 'Use color: auto, always or never' -r -f -a "auto\t'On a terminal, unless `NO_COLOR` is set'
 always\t'Always'
 never\t'Never'"
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s 6 -d 'Use IPv6 only'
-complete -c capchat -n "__fish_capchat_using_subcommand check" -l update -d 'Rewrite the server side of the transcripts to what the server says'
-complete -c capchat -n "__fish_capchat_using_subcommand check" -s v -l verbose -d 'Report failed connection attempts on standard error'
-complete -c capchat -n "__fish_capchat_using_subcommand check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l update -d 'Rewrite the server side to what the server says'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s v -l verbose -d 'Show each line of both sides on standard error'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s h -l help -d 'Print help (-h is shorter)'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -a "(__fish_print_hostnames)"
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -a "(__fish_print_hostnames)"
