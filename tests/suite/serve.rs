@@ -485,3 +485,25 @@ fn a_client_that_stays_does_not_prevent_the_exit() {
     assert!(server.wait().success());
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+#[test]
+fn exits_after_as_many_clients_as_asked() {
+    let mut server = TestServer::start(&["--connections", "2"]);
+    let mut first = server.connect();
+    first.expect_answer();
+    let mut second = server.connect();
+    second.expect_answer();
+    let mut third = server.connect();
+    third.send("and I?\n");
+    first.end();
+    first.expect_end("");
+    second.expect_answer();
+    second.send("bye\nCLOSE SOCKET\n");
+    second.expect_end("BYE\n");
+    drop((first, second));
+    assert_eq!(server.wait().code(), Some(0));
+    let mut received = Vec::new();
+    // The third one was never accepted: its connection is reset.
+    let _ = third.stream.read_to_end(&mut received);
+    assert_eq!(received, b"");
+}
