@@ -11,8 +11,10 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::{Pid, Signal, geteuid, getgid, getuid, kill_process_group};
 use tempfile::TempDir;
 
+use crate::support::chats::Chats;
 use crate::support::programs::{is_missing, skipped};
 use crate::support::run::Run;
+use crate::support::server::TestServer;
 use crate::support::wait::eventually;
 
 /// A server with all its files in a temporary directory, killed with its children when it is dropped.
@@ -94,7 +96,7 @@ fn redis_answers_as_recorded() {
 }
 
 /// Looks up no names, contacts no hosts, and keeps what it accepts in its queue.
-fn exim_configuration(folder: &Path, port: u16) -> String {
+fn exim_configuration(folder: &Path, port: u16, options: &str) -> String {
     let folder = folder.display();
     format!(
         "\
@@ -109,10 +111,13 @@ keep_environment =
 tls_advertise_hosts =
 rfc1413_query_timeout = 0s
 queue_only
+{options}
 acl_smtp_rcpt = recipient
 acl_smtp_data = message
 
 begin acl
+connection:
+  accept delay = 1s
 recipient:
   accept domains = foo.com
          local_parts = jones : brown
@@ -123,26 +128,94 @@ message:
     )
 }
 
-#[test]
-fn exim_answers_as_recorded() {
+/// Exim with these additional options; `None` if it cannot be started here.
+fn start_exim(options: &str) -> Option<Server> {
     if is_missing("exim4") {
-        return;
+        return None;
     }
     if !geteuid().is_root() {
         skipped("only root may start exim4 as a server");
-        return;
+        return None;
     }
     let folder = open_folder();
     let port = free_port();
     let configuration = folder.path().join("exim.conf");
-    fs::write(&configuration, exim_configuration(folder.path(), port)).unwrap();
+    fs::write(&configuration, exim_configuration(folder.path(), port, options)).unwrap();
     // Exim writes here as its own user, whose name differs between systems.
     let spool = folder.path().join("spool");
     fs::create_dir(&spool).unwrap();
     fs::set_permissions(&spool, Permissions::from_mode(0o777)).unwrap();
     let mut command = Command::new("exim4");
     command.arg("-C").arg(configuration).arg("-bdf");
-    Server::start(&mut command, folder, port).follows("smtp.chat");
+    Some(Server::start(&mut command, folder, port))
+}
+
+#[test]
+fn exim_answers_as_recorded() {
+    if let Some(exim) = start_exim("") {
+        exim.follows("smtp.chat");
+    }
+}
+
+const MAIL: &str = "Subject: hello\n\nHi there.\n.. two dots\n";
+
+/// A mail by hand: its second dot is for SMTP, RFC 5321 section 4.5.2.
+const MAIL_SESSION: &str = "EHLO bar.com\nMAIL FROM:<smith@bar.com>\nRCPT TO:<jones@foo.com>\nDATA\n\
+                            Subject: hello\n\nHi there.\n... two dots\n.\nQUIT\n";
+
+#[test]
+fn a_recorded_mail_to_a_slow_exim_can_be_played_to_mail_clients() {
+    // Greets after a second, and refuses clients that do not wait for it.
+    let slow = "acl_smtp_connect = connection\npipelining_connect_advertise_hosts =";
+    let Some(exim) = start_exim(slow) else { return };
+    let chats = Chats::new();
+    let connect = |args: &[&str]| {
+        let args = [&["--crlf", "--lockstep"], args].concat();
+        chats.connect(&exim.address).args(&args).stdin(MAIL_SESSION).run()
+    };
+    // Exim does insist.
+    let run = connect(&[]);
+    assert!(run.report().starts_with("554 SMTP synchronization error"), "{}", run.report());
+    let run = connect(&["--greeting", "--gap", "400ms", "--record", "mail.chat"]);
+    assert_eq!((run.0.status.code(), run.errors()), (Some(0), String::new()));
+
+    let recording = chats.read("mail.chat");
+    let without_text = |line: &str| match line {
+        line if line.starts_with("S: ") => line[..6].to_owned(),
+        line => line.to_owned(),
+    };
+    let mut lines: Vec<String> = recording.lines().map(without_text).collect();
+    lines.dedup();
+    let expected = "%eol crlf|S: 220|C: EHLO bar.com|S: 250|C: MAIL FROM:<smith@bar.com>|S: 250|\
+                    C: RCPT TO:<jones@foo.com>|S: 250|C: DATA|S: 354|C: Subject: hello|C:|C: Hi there.|\
+                    C: ... two dots|C: .|S: 250|C: QUIT|S: 221|S EOF";
+    assert_eq!(lines.join("|"), expected, "{recording}");
+
+    let path = chats.path("mail.chat").display().to_string();
+    chats.write("mail.txt", MAIL);
+    let play = |mut client: Command, address: fn(&TestServer) -> Vec<String>| {
+        let mut mock = TestServer::start(&["--play", &path, "--connections", "1"]);
+        let mail = File::open(chats.path("mail.txt")).unwrap();
+        let output = client.args(address(&mock)).stdin(mail).output().unwrap();
+        let said =
+            [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned()).concat();
+        assert!(output.status.success(), "{client:?}: {said}\n{recording}");
+        assert_eq!(mock.wait().code(), Some(0), "{client:?}: {said}\n{recording}");
+    };
+    if !is_missing("curl") {
+        let mut curl = Command::new("curl");
+        // From standard input, so that curl does not know the size, which it would announce.
+        curl.args(["--silent", "--show-error", "--crlf", "--upload-file", "-"]);
+        curl.args(["--mail-from", "smith@bar.com", "--mail-rcpt", "jones@foo.com"]);
+        play(curl, |mock| vec![format!("smtp://{}/bar.com", mock.address())]);
+    }
+    if !is_missing("swaks") {
+        let mut swaks = Command::new("swaks");
+        swaks.args(["--ehlo", "bar.com", "--from", "smith@bar.com", "--to", "jones@foo.com"]);
+        // swaks adds the last line's ending.
+        swaks.args(["--data", MAIL.trim_end()]);
+        play(swaks, |mock| vec!["--server".to_owned(), mock.address().to_owned()]);
+    }
 }
 
 /// The owner of the mailbox if root runs the tests, nobody and nogroup: Dovecot refuses mailboxes of root.
