@@ -59,20 +59,20 @@ pub(crate) enum Command {
     /// Serve any number of clients, reply to every message (a line, or what was sent before a quiet gap) with the
     /// same text in Unicode capitals, and keep each connection open until a message contains CLOSE SOCKET. The
     /// line 'listening on ADDRESS' on standard output says that the server is ready.
-    #[command(after_long_help = help::SERVE, max_term_width = WIDTH)]
+    #[command(after_long_help = help::SERVE)]
     Serve(ServeArgs),
     /// Connect to a server from a prompt, a pipe or a script
     ///
     /// If standard input and output are both terminals, show a prompt with line editing and history. Otherwise be
     /// a lossless pipe: send standard input, print every reply, and exit when the server closes the connection
     /// and all input is sent.
-    #[command(after_long_help = help::CONNECT, max_term_width = WIDTH)]
+    #[command(after_long_help = help::CONNECT)]
     Connect(ConnectArgs),
     /// Check a server against transcripts, or update them
     ///
     /// Play the client side of each transcript on a connection of its own, and compare what the server says. A
     /// directory stands for all *.chat files in it. The format is described in capchat-transcript(5).
-    #[command(after_long_help = help::CHECK, max_term_width = WIDTH)]
+    #[command(after_long_help = help::CHECK)]
     Check(CheckArgs),
 }
 
