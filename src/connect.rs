@@ -22,7 +22,6 @@ use crate::messages;
 use crate::playing::Recording;
 use crate::signals::{Signal, Signals};
 use crate::status::Failure;
-use crate::transport::Stream;
 use conversation::Conversation;
 pub(crate) use eol::Eol;
 pub(crate) use opening::Opening;
@@ -88,27 +87,28 @@ async fn connect(settings: &Settings) -> Result<()> {
         None => None,
     };
     let mut interruption = Interruption::new(recording.is_some() || settings.opening.has_file())?;
-    let opening = settings.opening.open(settings.verbose);
-    let (stream, address) = interruption.or(limit.apply(opening)).await???;
-    let result = converse(stream, address, settings, recording.as_ref(), &limit, &mut interruption).await;
+    let opening = settings.opening.open();
+    let (mut stream, address) = interruption.or(limit.apply(opening)).await???;
+    if let Some(recording) = &recording {
+        stream.observe(recording.clone());
+    }
+    if settings.verbose {
+        messages::report(format_args!("{} {address}", settings.opening.event()));
+    }
+    let conversation = Conversation::new(stream, address, settings.timeout);
+    let result = converse(conversation, settings, &limit, &mut interruption).await;
     let recorded = recording.map_or(Ok(()), |recording| recording.finish());
     // What went wrong in the conversation is reported first.
     result.and(recorded.with_context(|| format!("could not write {}", path(settings))))
 }
 
 async fn converse(
-    mut stream: Stream,
-    address: String,
+    mut conversation: Conversation,
     settings: &Settings,
-    recording: Option<&Recording>,
     limit: &TimeLimit,
     interruption: &mut Interruption,
 ) -> Result<()> {
-    if let Some(recording) = recording {
-        stream.observe(recording.clone());
-    }
     let eol = settings.eol;
-    let mut conversation = Conversation::new(stream, address, settings.timeout);
     let result = match &settings.mode {
         // The prompt handles signals itself, and restores the terminal.
         Mode::Prompt(prompt) => prompt::run(&mut conversation, prompt, eol, limit).await,

@@ -31,10 +31,18 @@ impl Opening {
         matches!(self, Self::Listen { address: Address::Unix(_), .. })
     }
 
+    /// What happens when the connection is made, for a message that ends with the other side's address.
+    pub(super) fn event(&self) -> &'static str {
+        match self {
+            Self::Dial(_) => "connected to",
+            Self::Listen { .. } => "connection from",
+        }
+    }
+
     /// Makes the connection. Returns it with the other side's address, for messages. Cancel-safe.
-    pub(super) async fn open(&self, verbose: bool) -> Result<(Stream, String)> {
-        let (stream, address, event) = match self {
-            Self::Dial(dialer) => (dialer.dial().await?, dialer.address.to_string(), "connected to"),
+    pub(super) async fn open(&self) -> Result<(Stream, String)> {
+        match self {
+            Self::Dial(dialer) => Ok((dialer.dial().await?, dialer.address.to_string())),
             Self::Listen { address, family } => {
                 let listeners = Listener::bind(address, *family).await?;
                 for listener in &listeners {
@@ -48,12 +56,8 @@ impl Opening {
                     // Clients of a Unix socket have no names.
                     Peer::Unix(_) => address.to_string(),
                 };
-                (stream, address, "connection from")
+                Ok((stream, address))
             }
-        };
-        if verbose {
-            messages::report(format_args!("{event} {address}"));
         }
-        Ok((stream, address))
     }
 }
