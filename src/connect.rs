@@ -26,6 +26,7 @@ use conversation::Conversation;
 pub(crate) use eol::Eol;
 pub(crate) use opening::Opening;
 pub(crate) use prompt::Settings as PromptSettings;
+use prompt::Terminal;
 
 /// Client settings.
 #[derive(Debug)]
@@ -67,6 +68,15 @@ pub(crate) struct Lockstep {
     pub(crate) gap: Option<Duration>,
 }
 
+impl Mode {
+    fn prompt(&self) -> Option<&PromptSettings> {
+        match self {
+            Self::Prompt(prompt) => Some(prompt),
+            Self::Pipe { .. } | Self::Lockstep(_) => None,
+        }
+    }
+}
+
 /// Talks to a server, or to a client that connects, until one of the two sides has ended the conversation.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -86,17 +96,27 @@ async fn connect(settings: &Settings) -> Result<()> {
         }
         None => None,
     };
-    let mut interruption = Interruption::new(recording.is_some() || settings.opening.has_file())?;
+    let is_prompt = settings.mode.prompt().is_some();
+    let mut interruption =
+        Interruption::new(recording.is_some() || settings.opening.has_file() || is_prompt)?;
+    // What is typed while connecting waits for the prompt.
+    let mut terminal = match settings.mode.prompt() {
+        Some(prompt) => Terminal::take(prompt.is_dumb).context("could not set up the terminal")?,
+        None => Terminal::untouched(),
+    };
     let opening = settings.opening.open();
     let (mut stream, address) = interruption.or(limit.apply(opening)).await???;
     if let Some(recording) = &recording {
         stream.observe(recording.clone());
     }
-    if settings.verbose {
-        messages::report(format_args!("{} {address}", settings.opening.event()));
+    let event = settings.opening.event();
+    if is_prompt {
+        messages::report(format_args!("{event} {address} (Ctrl-D ends, Ctrl-C quits)"));
+    } else if settings.verbose {
+        messages::report(format_args!("{event} {address}"));
     }
     let conversation = Conversation::new(stream, address, settings.timeout);
-    let result = converse(conversation, settings, &limit, &mut interruption).await;
+    let result = converse(conversation, settings, &mut terminal, &limit, &mut interruption).await;
     let recorded = recording.map_or(Ok(()), |recording| recording.finish());
     // What went wrong in the conversation is reported first.
     result.and(recorded.with_context(|| format!("could not write {}", path(settings))))
@@ -105,13 +125,15 @@ async fn connect(settings: &Settings) -> Result<()> {
 async fn converse(
     mut conversation: Conversation,
     settings: &Settings,
+    terminal: &mut Terminal,
     limit: &TimeLimit,
     interruption: &mut Interruption,
 ) -> Result<()> {
     let eol = settings.eol;
     let result = match &settings.mode {
-        // The prompt handles signals itself, and restores the terminal.
-        Mode::Prompt(prompt) => prompt::run(&mut conversation, prompt, eol, limit).await,
+        Mode::Prompt(prompt) => {
+            prompt::run(&mut conversation, prompt, terminal, &mut interruption.0, eol, limit).await
+        }
         Mode::Pipe { until_eof } => {
             let piped = streams::pipe(&mut conversation, eol, *until_eof);
             interruption.or(limit.apply(piped)).await.flatten().flatten()
@@ -136,24 +158,22 @@ fn not_created(settings: &Settings) -> String {
     format!("cannot create {}", path(settings))
 }
 
-/// The signals that would otherwise end the program immediately, lose a recording, and leave a socket's file.
-struct Interruption(Option<Signals>);
+/// The signals that would otherwise end the program immediately: lose a recording, leave a socket's file, or leave the
+/// terminal as the prompt needs it.
+struct Interruption(Signals);
 
 impl Interruption {
     fn new(is_needed: bool) -> Result<Self> {
         const ALL: [Signal; 4] = [Signal::Hangup, Signal::Interrupt, Signal::Quit, Signal::Terminate];
-        let signals = is_needed.then(|| Signals::listen(&ALL)).transpose();
+        let signals = if is_needed { Signals::listen(&ALL) } else { Ok(Signals::none()) };
         signals.map(Self).context("could not listen for signals")
     }
 
     /// Waits for `work`, or fails when a signal arrives.
     async fn or<T>(&mut self, work: impl Future<Output = T>) -> Result<T> {
-        let Some(signals) = &mut self.0 else {
-            return Ok(work.await);
-        };
         tokio::select! {
             result = work => Ok(result),
-            signal = signals.next() => Err(Failure::from(signal).into()),
+            signal = self.0.next() => Err(Failure::from(signal).into()),
         }
     }
 }

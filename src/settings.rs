@@ -50,11 +50,14 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
         return Err(Failure::usage("--timeout must be longer than --gap"));
     }
     let is_interactive = io::stdin().is_terminal() && io::stdout().is_terminal();
+    let lockstep = args.lockstep.then_some(Lockstep { greeting: args.greeting, gap: args.gap });
     let mode = if is_interactive {
         let history = if args.no_history { None } else { history() };
-        Mode::Prompt(PromptSettings { text: args.prompt, history, lockstep: args.lockstep })
-    } else if args.lockstep {
-        Mode::Lockstep(Lockstep { greeting: args.greeting, gap: args.gap })
+        let is_dumb = is_dumb();
+        let has_colors = !is_dumb && !is_color_refused();
+        Mode::Prompt(PromptSettings { text: args.prompt, history, lockstep, is_dumb, has_colors })
+    } else if let Some(lockstep) = lockstep {
+        Mode::Lockstep(lockstep)
     } else {
         Mode::Pipe { until_eof: args.until_eof }
     };
@@ -95,10 +98,7 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         color: match args.color {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
-            // See <https://no-color.org>.
-            ColorChoice::Auto => {
-                io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
+            ColorChoice::Auto => io::stdout().is_terminal() && !is_color_refused(),
         },
         // Both on one terminal would be hard to read.
         progress: io::stderr().is_terminal() && !args.verbose,
@@ -144,6 +144,17 @@ fn default_address(family: Family) -> Result<Address> {
         Err(env::VarError::NotUnicode(_)) => Err(Failure::usage("CAPCHAT_ADDRESS is not UTF-8")),
         Ok(_) | Err(env::VarError::NotPresent) => Ok(built_in),
     }
+}
+
+/// See <https://no-color.org>.
+fn is_color_refused() -> bool {
+    env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
+/// Whether the terminal is one of those on which rustyline edits nothing.
+fn is_dumb() -> bool {
+    let dumb = ["dumb", "cons25", "emacs"];
+    env::var("TERM").is_ok_and(|term| dumb.iter().any(|dumb| dumb.eq_ignore_ascii_case(&term)))
 }
 
 /// The history's file, as in the XDG Base Directory Specification: `$XDG_STATE_HOME/capchat/history`, or, if that

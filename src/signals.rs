@@ -67,6 +67,11 @@ impl Signals {
             .map(Self)
     }
 
+    /// Waits for no signal.
+    pub(crate) fn none() -> Self {
+        Self(Vec::new())
+    }
+
     /// Waits for the next signal; forever if all of them are ignored. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Signal {
         std::future::poll_fn(|cx| {

@@ -1,211 +1,240 @@
 //! The conversation at the prompt: a line from the user, the server's reply, the next line; what the server
 //! sends unasked appears above the line being typed.
 
-use std::collections::VecDeque;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::time::Instant;
 
 use super::Settings;
-use super::editor::{Action, Editor};
-use super::escape::Escaper;
-use super::screen::Screen;
+use super::display::{Display, Input};
+use super::outbox::Outbox;
+use super::terminal::Terminal;
 use crate::connect::conversation::{Conversation, Progress};
 use crate::connect::eol::Eol;
-use crate::connect::reply::{QUIET_GAP, Reply};
 use crate::deadline::{TimeLimit, at};
 use crate::messages;
 use crate::signals::{Signal, Signals};
 use crate::status::{Failure, Status};
 
-/// When the prompt returns without a reply.
-const PROMPT_LIMIT: Duration = Duration::from_millis(500);
-
-/// How much of an unterminated line is held back from the screen above a prompt.
-const PARTIAL_LIMIT: usize = 16 * 1024;
+/// When the prompt returns without a reply, and how long the server may take to close before the user is told.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How much is received at a time: a terminal shows it more slowly than that.
 const BUFFER: usize = 16 * 1024;
 
-/// Talks until the server has ended its side, or the user quits, and restores the terminal.
+/// Talks until the server closes its sending side, or the user quits.
 ///
 /// A signal that ends the conversation is an error, Ctrl-C on an empty line ([`Status::Interrupted`]) too.
 pub(in crate::connect) async fn run(
     conversation: &mut Conversation,
     settings: &Settings,
+    terminal: &mut Terminal,
+    signals: &mut Signals,
     eol: Option<Eol>,
     limit: &TimeLimit,
 ) -> Result<()> {
-    let mut talk = Talk::start(settings, eol.unwrap_or(Eol::Lf))?;
-    let result = limit.apply(talk.run(conversation)).await.flatten();
-    talk.editor.stop().await;
-    let shown = talk.show_rest();
-    if result.is_ok() && !talk.has_user_ended {
-        messages::report(format_args!("{} closed the connection", conversation.address()));
+    let mut talk = Talk::start(settings, terminal, eol.unwrap_or(Eol::Lf))?;
+    let result = limit.apply(talk.run(conversation, signals)).await.flatten();
+    let stopped = talk.display.stop().await;
+    if talk.is_users_end() {
+        talk.display.keep_unread();
     }
+    let result = result.and_then(|()| talk.close(conversation));
     // After a hangup the terminal is gone: that it cannot be written to is not the news.
-    result.and(shown)
+    result.and(stopped)
 }
 
-struct Talk {
-    screen: Arc<Screen>,
-    editor: Editor,
-    eol: Eol,
-    /// Whether the prompt waits for a reply, however long it takes.
-    lockstep: bool,
-    /// Pasted lines that are not sent yet.
-    lines: VecDeque<String>,
-    /// The line that was sent last and its reply, while there is no prompt.
-    exchange: Option<Exchange>,
-    has_user_ended: bool,
-    escaper: Escaper,
-    /// The start of a line from the server, which is not shown above a prompt before it is complete, or nothing
-    /// has followed for a while.
-    partial: String,
-    last_received: Instant,
+struct Talk<'a> {
+    display: Display<'a>,
+    outbox: Outbox,
+    /// Whether a line waits for the reply to the one before, however long it takes.
+    is_lockstep: bool,
+    turn: Turn,
 }
 
-/// A line that was sent, and its reply.
-struct Exchange {
-    since: Instant,
-    reply: Reply,
+/// Who is expected to act.
+///
+/// ```text
+///              ┌───────────────── Enter ────────────────┐
+///              │                                        ▼
+/// start ───► User ◄─── a reply, 500 ms, or Ctrl-C ─── Server ◄─── start, with a greeting
+///             │ │
+///        Ctrl-D └─── Ctrl-C on an empty line ──┐
+///             ▼                                ▼
+///           Ended ────── Ctrl-C ────────────► Quit
+/// ```
+#[derive(Debug)]
+enum Turn {
+    /// The user has the prompt.
+    User {
+        /// Whether a SIGINT has come in place of Ctrl-C on the line, before the editor had the terminal. The kernel
+        /// has then discarded what was typed.
+        was_interrupted: bool,
+    },
+    /// The user has sent something, and has no prompt.
+    Server {
+        since: Instant,
+    },
+    /// The user has ended the conversation. The server's last words are shown.
+    Ended {
+        since: Instant,
+        is_announced: bool,
+    },
+    Quit,
 }
 
-impl Talk {
-    fn start(settings: &Settings, eol: Eol) -> Result<Self> {
-        let screen = Arc::new(Screen::new());
+impl<'a> Talk<'a> {
+    fn start(settings: &'a Settings, terminal: &'a mut Terminal, eol: Eol) -> Result<Self> {
         Ok(Self {
-            editor: Editor::start(&settings.text, settings.history.clone(), &screen)?,
-            screen,
-            eol,
-            lockstep: settings.lockstep,
-            lines: VecDeque::new(),
-            exchange: None,
-            has_user_ended: false,
-            escaper: Escaper::default(),
-            partial: String::new(),
-            last_received: Instant::now(),
+            display: Display::start(settings, terminal, eol != Eol::None)?,
+            outbox: Outbox::new(eol, settings.lockstep),
+            is_lockstep: settings.lockstep.is_some(),
+            turn: Turn::Server { since: Instant::now() },
         })
     }
 
-    async fn run(&mut self, conversation: &mut Conversation) -> Result<()> {
-        let signals = Signals::listen(&[Signal::Hangup, Signal::Quit, Signal::Terminate]);
-        let mut signals = signals.context("could not listen for signals")?;
+    async fn run(&mut self, conversation: &mut Conversation, signals: &mut Signals) -> Result<()> {
         let mut buffer = Vec::with_capacity(BUFFER);
-        self.editor.prompt().context(TERMINAL)?;
+        if self.outbox.is_waiting() {
+            conversation.await_greeting();
+        }
+        self.advance(conversation)?;
         loop {
-            let has_room = self.screen.has_room();
-            let exchange_ends = self.exchange_ends();
-            let partial_is_due = self.partial_is_due();
+            let screen = Arc::clone(self.display.screen());
+            let has_room = screen.has_room();
+            let (reply_ends, patience_ends) = (self.reply_ends(), self.patience_ends());
             tokio::select! {
                 // A terminal that hung up is also at its end.
                 biased;
-                signal = signals.next() => return Err(Failure::from(signal).into()),
+                signal = signals.next() => self.on_signal(signal)?,
                 progress = conversation.next(has_room.then_some(&mut buffer)) => match progress? {
                     Progress::Received => {
-                        self.receive(&buffer).context(TERMINAL)?;
+                        self.outbox.receive(&buffer);
+                        self.display.receive(&buffer)?;
                         buffer.clear();
                     }
-                    Progress::Sent | Progress::Ended => {}
+                    Progress::Sent => self.outbox.on_sent(),
+                    Progress::Ended => {}
                     Progress::ServerEnded | Progress::Refused => return Ok(()),
                 },
-                () = self.screen.room(), if !has_room => {}
-                action = self.editor.next() => self.on_action(action, conversation)?,
-                () = at(exchange_ends) => self.end_exchange(conversation).context(TERMINAL)?,
-                () = at(partial_is_due) => self.show_partial().context(TERMINAL)?,
+                () = screen.room(), if !has_room => {}
+                input = self.display.next() => self.on_input(input?, conversation)?,
+                () = at(reply_ends) => {
+                    self.outbox.end_reply();
+                    self.advance(conversation)?;
+                }
+                () = at(patience_ends) => self.lose_patience(conversation)?,
             }
         }
     }
 
-    fn on_action(&mut self, action: Action, conversation: &mut Conversation) -> Result<()> {
-        // Without a prompt there is room for the start of a line.
-        if !self.editor.is_editing() {
-            self.editor.show(&std::mem::take(&mut self.partial)).context(TERMINAL)?;
+    fn on_signal(&mut self, signal: Signal) -> Result<()> {
+        if signal != Signal::Interrupt {
+            return Err(Failure::from(signal).into());
         }
-        match action {
-            Action::Lines(lines) => {
-                self.lines.extend(lines);
-                self.end_exchange(conversation).context(TERMINAL)
-            }
-            Action::End => {
-                self.has_user_ended = true;
-                conversation.end();
+        if self.display.may_have_interrupted() {
+            return Ok(());
+        }
+        match &mut self.turn {
+            Turn::User { was_interrupted: was_interrupted @ false } if !self.display.is_dumb() => {
+                *was_interrupted = true;
                 Ok(())
             }
-            Action::Interrupt => Err(Failure::new(Status::Interrupted, "interrupted").into()),
-            Action::Failed(error) => Err(error).context("could not read the terminal"),
+            Turn::Server { .. } => {
+                self.outbox.clear();
+                self.turn = Turn::User { was_interrupted: true };
+                self.display.open()
+            }
+            Turn::User { .. } | Turn::Ended { .. } | Turn::Quit => self.quit(),
         }
     }
 
-    /// Sends the next line that was typed or pasted, or shows the prompt.
-    fn end_exchange(&mut self, conversation: &mut Conversation) -> io::Result<()> {
-        while let Some(line) = self.lines.pop_front() {
-            let bytes = [line.as_bytes(), self.eol.bytes()].concat();
-            // Without line endings, an empty line is nothing at all.
-            if !bytes.is_empty() {
-                conversation.send(bytes);
-                self.exchange = Some(Exchange { since: Instant::now(), reply: Reply::default() });
-                return Ok(());
+    fn on_input(&mut self, input: Input, conversation: &mut Conversation) -> Result<()> {
+        match input {
+            Input::Lines(lines) => {
+                self.outbox.push(lines);
+                self.turn = Turn::Server { since: Instant::now() };
+                self.advance(conversation)
+            }
+            Input::End => {
+                self.turn = Turn::Ended { since: Instant::now(), is_announced: false };
+                self.advance(conversation)
+            }
+            Input::Quit => self.quit(),
+        }
+    }
+
+    fn quit(&mut self) -> Result<()> {
+        self.turn = Turn::Quit;
+        Err(Failure::new(Status::Interrupted, "interrupted").into())
+    }
+
+    /// Sends the next line if no reply is awaited. If none is left, shows the prompt or ends this side.
+    fn advance(&mut self, conversation: &mut Conversation) -> Result<()> {
+        if let Some(bytes) = self.outbox.next() {
+            conversation.send(bytes);
+            if let Turn::Server { since } = &mut self.turn {
+                *since = Instant::now();
             }
         }
-        self.exchange = None;
-        self.editor.prompt()
-    }
-
-    /// When the exchange ends if nothing more arrives.
-    fn exchange_ends(&self) -> Option<Instant> {
-        let Exchange { since, reply } = self.exchange.as_ref()?;
-        let limit = (!self.lockstep).then(|| *since + PROMPT_LIMIT);
-        let quiet = match reply.quiet_at() {
-            // The next pasted line needs no more than a complete reply.
-            Some(_) if reply.has_line() && !self.lines.is_empty() => Some(*since),
-            quiet if reply.has_line() || self.lockstep || !self.lines.is_empty() => quiet,
-            _ => None,
-        };
-        [limit, quiet].into_iter().flatten().min()
-    }
-
-    fn receive(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.last_received = Instant::now();
-        if let Some(exchange) = &mut self.exchange {
-            exchange.reply.receive(bytes);
+        match self.turn {
+            Turn::Server { .. } if !self.outbox.is_waiting() => self.give_turn()?,
+            Turn::Ended { .. } if self.outbox.is_empty() => conversation.end(),
+            Turn::User { .. } | Turn::Server { .. } | Turn::Ended { .. } | Turn::Quit => {}
         }
-        let text = self.escaper.escape(bytes);
-        let complete = match text.rfind('\n') {
-            _ if !self.editor.is_editing() => text.len(),
-            Some(line_feed) => line_feed + 1,
-            None if self.partial.len() < PARTIAL_LIMIT => 0,
-            None => {
-                self.partial.push_str(&text);
-                return self.show_partial();
+        Ok(())
+    }
+
+    fn give_turn(&mut self) -> Result<()> {
+        self.turn = Turn::User { was_interrupted: false };
+        self.display.open()
+    }
+
+    fn reply_ends(&self) -> Option<Instant> {
+        self.outbox.reply_ends(self.is_lockstep || self.display.has_servers_prompt())
+    }
+
+    fn patience_ends(&self) -> Option<Instant> {
+        match self.turn {
+            Turn::Server { since } => Some(since + PATIENCE),
+            Turn::Ended { since, is_announced: false } => {
+                Some(since.max(self.display.last_received()) + PATIENCE)
             }
-        };
-        let mut lines = String::new();
-        if complete > 0 {
-            lines = std::mem::take(&mut self.partial) + &text[..complete];
+            Turn::User { .. } | Turn::Ended { .. } | Turn::Quit => None,
         }
-        self.partial.push_str(&text[complete..]);
-        self.editor.show(&lines)
     }
 
-    /// Shows the start of a line as a line of its own.
-    fn show_partial(&mut self) -> io::Result<()> {
-        let line = std::mem::take(&mut self.partial) + "\n";
-        self.editor.show(&line)
+    fn lose_patience(&mut self, conversation: &mut Conversation) -> Result<()> {
+        match &mut self.turn {
+            Turn::Server { .. } if self.is_lockstep => self.give_turn(),
+            Turn::Server { .. } => {
+                self.outbox.end_reply();
+                self.advance(conversation)
+            }
+            Turn::Ended { is_announced, .. } => {
+                *is_announced = true;
+                let awaited = if self.outbox.is_empty() { "close the connection" } else { "reply" };
+                self.display.report(&format!("waiting for the server to {awaited} (Ctrl-C to quit)"))
+            }
+            Turn::User { .. } | Turn::Quit => Ok(()),
+        }
     }
 
-    fn partial_is_due(&self) -> Option<Instant> {
-        (!self.partial.is_empty()).then(|| self.last_received + QUIET_GAP)
+    /// Whether it was the user who ended the conversation.
+    fn is_users_end(&self) -> bool {
+        matches!(self.turn, Turn::Ended { .. } | Turn::Quit)
     }
 
-    /// Shows what was held back: nothing follows it.
-    fn show_rest(&mut self) -> Result<()> {
-        let rest = std::mem::take(&mut self.partial) + &self.escaper.flush();
-        self.editor.show(&rest).and_then(|()| self.editor.end_line()).context(TERMINAL)
+    /// After the server has closed its sending side.
+    fn close(&self, conversation: &Conversation) -> Result<()> {
+        if !self.outbox.is_empty() {
+            return Err(conversation.closed_early());
+        }
+        if !self.is_users_end() {
+            messages::report(format_args!("{} closed the connection", conversation.address()));
+        }
+        Ok(())
     }
 }
-
-const TERMINAL: &str = "could not write to the terminal";

@@ -5,13 +5,21 @@
 //! shown twice, whenever the editor starts or ends.
 
 use std::io::{self, Write};
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
+use super::layout;
+use super::style::Style;
+use super::terminal::columns;
+
 /// Turn bracketed paste on and off, as the editor does (xterm's control sequences).
 pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
 pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
+
+/// Moves to the top of the screen and clears it.
+const CLEAR: &str = "\x1b[H\x1b[J";
 
 /// How much text may wait for the editor, which paints none while the user searches the history.
 const ROOM: usize = 256 * 1024;
@@ -20,6 +28,7 @@ const ROOM: usize = 256 * 1024;
 #[derive(Debug)]
 pub(super) struct Screen {
     state: Mutex<State>,
+    style: Style,
     /// Whether the editor has painted its prompt since it was last asked to: then the terminal is in raw mode.
     painted: watch::Sender<bool>,
     /// Notified when the text that waited is shown.
@@ -28,48 +37,93 @@ pub(super) struct Screen {
 
 #[derive(Debug)]
 struct State {
-    /// Whether the editor has the screen.
-    is_editing: bool,
+    owner: Owner,
     /// Complete lines that wait for the editor to paint them.
     above: String,
     is_at_line_start: bool,
+    /// Whether the editor's prompt is on the first row, because the user has cleared the screen.
+    is_cleared: bool,
+}
+
+/// Who writes to the screen.
+#[derive(Debug, PartialEq, Eq)]
+enum Owner {
+    /// Whoever has something to show.
+    Anybody,
+    /// The line editor, until its line is complete.
+    Editor,
+    /// Anybody, but the user is typing after this prompt on a dumb terminal.
+    Typist { prompt: String },
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
-        let state = State { is_editing: false, above: String::new(), is_at_line_start: true };
-        Self { state: Mutex::new(state), painted: watch::Sender::new(false), shown: Notify::new() }
+    pub(super) fn new(style: Style) -> Self {
+        let state =
+            State { owner: Owner::Anybody, above: String::new(), is_at_line_start: true, is_cleared: false };
+        Self { state: Mutex::new(state), style, painted: watch::Sender::new(false), shown: Notify::new() }
     }
 
-    /// Shows text immediately, or above the line being typed; then the text must consist of complete lines.
-    /// Returns whether the editor must be woken for it.
+    /// Shows text of the server immediately, or above the line being typed; then the text must consist of complete
+    /// lines, or be the next prompt of a dumb terminal. Returns whether the editor must be woken for it.
     pub(super) fn show(&self, text: &str) -> io::Result<bool> {
         let mut state = self.lock();
-        if state.is_editing {
-            state.above.push_str(text);
-            return Ok(true);
+        match &state.owner {
+            Owner::Anybody => state.write(text, self.style)?,
+            Owner::Editor => state.above.push_str(&self.style.server(text)),
+            Owner::Typist { prompt } => {
+                // The kernel has what is typed, so only the prompt can be repeated.
+                let prompt = if text.ends_with('\n') { prompt } else { "" };
+                write(&format!("\n{text}{prompt}"))?;
+            }
         }
-        state.write(text)?;
-        Ok(false)
+        Ok(state.owner == Owner::Editor)
     }
 
-    /// Gives the screen to the editor, at the start of a line.
-    pub(super) fn give_to_editor(&self) -> io::Result<()> {
+    /// Whether the server's text is a prompt that fits on a row, where the editor can paint it again.
+    pub(super) fn fits(prompt: &str) -> bool {
+        layout::rows(prompt, columns()) == 1
+    }
+
+    /// Gives the screen to the editor, at the start of a line or after the unterminated line that is its prompt.
+    pub(super) fn give_to_editor(&self, is_prompt_shown: bool) -> io::Result<()> {
         let mut state = self.lock();
-        state.end_line()?;
-        state.is_editing = true;
+        if !is_prompt_shown {
+            state.end_line()?;
+        }
+        state.owner = Owner::Editor;
         self.painted.send_replace(false);
         Ok(())
     }
 
-    /// Takes the screen back from an editor that has ended, and shows what it did not paint.
-    pub(super) fn take_from_editor(&self) -> io::Result<()> {
+    /// Lets the user type on a dumb terminal, after this prompt.
+    pub(super) fn give_to_typist(&self, prompt: &str, is_prompt_shown: bool) -> io::Result<()> {
         let mut state = self.lock();
-        state.is_editing = false;
-        state.is_at_line_start = true;
-        let above = std::mem::take(&mut state.above);
-        self.shown.notify_waiters();
-        state.write(&above)
+        if !is_prompt_shown {
+            state.end_line()?;
+        }
+        state.owner = Owner::Typist { prompt: prompt.to_owned() };
+        Ok(())
+    }
+
+    /// Ends the line of a prompt on a dumb terminal, which the kernel has not ended.
+    pub(super) fn end_typing() -> io::Result<()> {
+        write("\n")
+    }
+
+    /// Takes the screen back, after a line that has ended, and shows what the editor did not paint.
+    pub(super) fn take(&self) -> io::Result<()> {
+        let mut state = self.lock();
+        state.is_cleared = false;
+        state.take_back(&self.shown)
+    }
+
+    /// Takes the screen back after the editor was interrupted, and erases the prompt and the line, which
+    /// take this many rows.
+    pub(super) fn take_erased(&self, rows: usize) -> io::Result<()> {
+        write(&format!("\x1b[{rows}A\x1b[J"))?;
+        let mut state = self.lock();
+        state.is_cleared &= state.above.is_empty();
+        state.take_back(&self.shown)
     }
 
     /// Ends an unterminated line.
@@ -79,10 +133,21 @@ impl Screen {
 
     /// For the editor, as it paints its prompt: the text that belongs above it.
     pub(super) fn text_above_prompt(&self) -> String {
-        let above = std::mem::take(&mut self.lock().above);
+        let mut state = self.lock();
+        let mut above = mem::take(&mut state.above);
+        // The line feed that wakes the editor has moved the cursor to the second row.
+        if !above.is_empty() && mem::take(&mut state.is_cleared) {
+            above.insert_str(0, CLEAR);
+        }
+        drop(state);
         self.painted.send_replace(true);
         self.shown.notify_waiters();
         above
+    }
+
+    /// For the editor, which is about to clear the screen.
+    pub(super) fn set_cleared(&self) {
+        self.lock().is_cleared = true;
     }
 
     /// Whether more text may be shown.
@@ -113,16 +178,24 @@ impl Screen {
 }
 
 impl State {
-    fn write(&mut self, text: &str) -> io::Result<()> {
+    fn write(&mut self, text: &str, style: Style) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
         }
         self.is_at_line_start = text.ends_with('\n');
-        write(text)
+        write(&style.server(text))
+    }
+
+    fn take_back(&mut self, shown: &Notify) -> io::Result<()> {
+        self.owner = Owner::Anybody;
+        self.is_at_line_start = true;
+        shown.notify_waiters();
+        // It is complete lines.
+        write(&mem::take(&mut self.above))
     }
 
     fn end_line(&mut self) -> io::Result<()> {
-        if self.is_at_line_start { Ok(()) } else { self.write("\n") }
+        if mem::replace(&mut self.is_at_line_start, true) { Ok(()) } else { write("\n") }
     }
 }
 

@@ -1,103 +1,98 @@
-//! The line editor's own thread: rustyline, what it paints, what its keys do, and its history.
+//! The line editor's own thread: it reads a line for each request.
 //!
 //! It has a thread because nothing can cancel a call of `readline`.
 
-use std::borrow::Cow;
-use std::fs;
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
 
 use rustix::termios::Termios;
-use rustyline::completion::Completer;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
 use rustyline::history::FileHistory;
-use rustyline::validate::Validator;
-use rustyline::{
-    Cmd, ColorMode, ConditionalEventHandler, Config, Event, EventContext, EventHandler, ExternalPrinter,
-    Helper, KeyEvent, Movement, RepeatCount,
-};
+use rustyline::{ColorMode, CompletionType, Config, Event, EventHandler, ExternalPrinter};
 use tokio::sync::mpsc as async_mpsc;
 
-use super::history;
+use super::history::{self, History};
+use super::keys::{Keys, Paste};
+use super::layout;
+use super::line::{Line, Prompt, Typed};
+use super::painter::Painter;
 use super::screen::Screen;
+use super::stand_in::reveal;
+use super::style::Style;
 use super::suspend::Suspend;
-use crate::messages;
-
-/// How many lines the history keeps.
-const HISTORY_LENGTH: usize = 1000;
+use super::terminal::{columns, discard_input};
 
 /// Makes the editor repaint its prompt, and with it the text that waits: a message for its external printer, which
-/// must end with a line feed. One line up and one down leaves the cursor where it was.
+/// must end with a line feed. One line up and one down leaves the cursor where it was, except on the first row.
 const WAKE: &str = "\x1b[A\n";
+
+pub(super) type LineEditor = rustyline::Editor<Painter, FileHistory>;
+
+/// Asks for a line.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub(super) prompt: Prompt,
+    /// What is typed already.
+    pub(super) typed: Typed,
+}
 
 /// What the user did.
 #[derive(Debug)]
 pub(super) enum Action {
     /// Typed a line, or pasted several.
     Lines(Vec<String>),
-    /// Pressed Ctrl-D.
+    /// Pressed Ctrl-D on an empty line.
     End,
-    /// Pressed Ctrl-C, on an empty line or without a prompt.
+    /// Pressed Ctrl-C on an empty line.
     Interrupt,
+    /// Typed this, until the line was recalled.
+    Recalled(Typed),
+    /// Typed or pasted a byte that is not UTF-8. What was typed is lost.
+    NotText,
     /// The terminal cannot be read.
     Failed(ReadlineError),
 }
 
 /// What the editor's thread works with.
 pub(super) struct Session {
-    pub(super) prompt: String,
-    /// The history's file, if one is kept.
-    pub(super) history: Option<PathBuf>,
     pub(super) screen: Arc<Screen>,
-    /// The terminal's attributes without the editor.
+    pub(super) line: Arc<Line>,
+    pub(super) history: History,
+    pub(super) style: Style,
+    /// The terminal's attributes for the shell.
     pub(super) attributes: Termios,
+    pub(super) paste: Arc<Paste>,
+    /// Whether the terminal cannot be painted on, and the kernel edits the line.
+    pub(super) is_dumb: bool,
 }
-
-type LineEditor = rustyline::Editor<PromptPainter, FileHistory>;
 
 impl Session {
     /// Reads a line for each request, after it has sent its waker.
     pub(super) fn run(
         mut self,
-        requests: &mpsc::Receiver<()>,
+        requests: &mpsc::Receiver<Request>,
         actions: &async_mpsc::UnboundedSender<Action>,
-        waker: &mpsc::Sender<Option<mpsc::Sender<()>>>,
+        waker: &mpsc::Sender<mpsc::Sender<()>>,
     ) {
-        let mut editor = match self.line_editor() {
+        let editor = self.line_editor().and_then(|mut editor| {
+            if !self.is_dumb {
+                let _ = waker.send(start_waker(editor.create_external_printer()?)?);
+            }
+            Ok(editor)
+        });
+        let mut editor = match editor {
             Ok(editor) => editor,
             Err(error) => {
                 let _ = actions.send(Action::Failed(error));
                 return;
             }
         };
-        let printer = editor.create_external_printer().ok();
-        let is_plain = printer.is_none();
-        let _ = waker.send(printer.map(start_waker));
-        self.load_history(&mut editor);
-        for () in requests {
-            let result = editor.readline(&self.prompt);
-            if is_plain && matches!(result, Err(ReadlineError::Eof)) {
-                // Nothing else ends the prompt's line.
-                let _ = self.screen.show("\n");
-            }
-            let shown = self.screen.take_from_editor();
-            let action = match result {
-                Ok(text) => {
-                    let lines = lines_of(&text);
-                    self.add_to_history(&mut editor, &lines);
-                    Action::Lines(lines)
-                }
-                Err(ReadlineError::Eof) => Action::End,
-                Err(ReadlineError::Interrupted) => Action::Interrupt,
-                Err(error) => Action::Failed(error),
-            };
-            let action = shown.map_or_else(|error| Action::Failed(error.into()), |()| action);
+        self.history.load(&mut editor);
+        for request in requests {
+            let action = self.read(&mut editor, request).unwrap_or_else(Action::Failed);
             if actions.send(action).is_err() {
                 return;
             }
@@ -106,54 +101,67 @@ impl Session {
 
     fn line_editor(&self) -> rustyline::Result<LineEditor> {
         let config = Config::builder()
-            .max_history_size(HISTORY_LENGTH)?
+            .max_history_size(history::LENGTH)?
             .history_ignore_space(true)
-            // The highlighter paints the prompt: NO_COLOR must not turn it off.
+            // Completing without a list makes the painter's changes.
+            .completion_type(CompletionType::List)
+            // The painter decides about colors, and paints more than those.
             .color_mode(ColorMode::Forced)
             .build();
         let mut editor = LineEditor::with_config(config)?;
         editor.set_auto_add_history(false);
-        editor.set_helper(Some(PromptPainter(Arc::clone(&self.screen))));
-        editor.bind_sequence(KeyEvent::ctrl('C'), EventHandler::Conditional(Box::new(ClearLine)));
-        let attributes = self.attributes.clone();
-        editor
-            .bind_sequence(KeyEvent::ctrl('Z'), EventHandler::Conditional(Box::new(Suspend { attributes })));
-        // There is nothing to complete, and line protocols use tabs.
-        editor.bind_sequence(KeyEvent::from('\t'), EventHandler::Simple(Cmd::SelfInsert(1, '\t')));
+        editor.set_helper(Some(Painter {
+            screen: Arc::clone(&self.screen),
+            line: Arc::clone(&self.line),
+            style: self.style,
+        }));
+        let keys = Keys {
+            line: Arc::clone(&self.line),
+            screen: Arc::clone(&self.screen),
+            suspend: Suspend { attributes: self.attributes.clone() },
+            paste: Arc::clone(&self.paste),
+        };
+        editor.bind_sequence(Event::Any, EventHandler::Conditional(Box::new(keys)));
         Ok(editor)
     }
 
-    fn load_history(&mut self, editor: &mut LineEditor) {
-        let Some(path) = &self.history else { return };
-        // Opening a FIFO would block.
-        if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            self.give_up_history(&io::Error::other("not a regular file").into());
-            return;
+    fn read(&mut self, editor: &mut LineEditor, request: Request) -> rustyline::Result<Action> {
+        let Request { prompt, typed } = request;
+        self.line.start(prompt.clone());
+        // A dumb terminal that shows the prompt already cannot show it again in the same place.
+        let text = if self.is_dumb && prompt.is_servers { "" } else { &prompt.text };
+        let result = editor.readline_with_initial(text, (&typed.before, &typed.after));
+        if let Err(ReadlineError::Interrupted) = result
+            && self.line.is_recalled()
+        {
+            let typed = self.line.typed();
+            let shown = prompt.text + &typed.before + &typed.after;
+            self.screen.take_erased(layout::rows(&shown, columns()))?;
+            return Ok(Action::Recalled(typed));
         }
-        match editor.load_history(path) {
-            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.give_up_history(&error),
-            Ok(()) => {}
+        if self.is_dumb && matches!(result, Err(ReadlineError::Eof)) {
+            // The kernel ends the prompt's line for other keys only.
+            Screen::end_typing()?;
         }
-    }
-
-    fn add_to_history(&mut self, editor: &mut LineEditor, lines: &[String]) {
-        for line in lines {
-            // A history in memory takes every line.
-            let _ = editor.add_history_entry(line.as_str());
-        }
-        let Some(path) = &self.history else { return };
-        let kept = history::create_directory(path).map_err(ReadlineError::Io);
-        if let Err(error) = kept.and_then(|()| editor.append_history(path)) {
-            self.give_up_history(&error);
-        }
-    }
-
-    /// Goes on without a file: a failed history must not interrupt the conversation.
-    fn give_up_history(&mut self, error: &ReadlineError) {
-        if let Some(path) = self.history.take() {
-            messages::report(format_args!("could not keep the history in {}: {error}", path.display()));
-        }
+        let action = match result {
+            Ok(text) => {
+                let lines = lines_of(&text);
+                if !self.line.is_secret() {
+                    self.history.add(editor, &lines);
+                }
+                Action::Lines(lines.iter().map(|line| reveal(line)).collect())
+            }
+            Err(ReadlineError::Eof) => Action::End,
+            Err(ReadlineError::Interrupted) => Action::Interrupt,
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::InvalidData => {
+                self.paste.give_up();
+                discard_input()?;
+                Action::NotText
+            }
+            Err(error) => Action::Failed(error),
+        };
+        self.screen.take()?;
+        Ok(action)
     }
 }
 
@@ -164,9 +172,9 @@ fn lines_of(text: &str) -> Vec<String> {
 }
 
 /// A thread that wakes the editor, because waking it blocks while it searches the history.
-fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> mpsc::Sender<()> {
+fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<mpsc::Sender<()>> {
     let (sender, wakes) = mpsc::channel();
-    thread::spawn(move || {
+    thread::Builder::new().spawn(move || {
         while wakes.recv().is_ok() {
             // One wake serves all texts that wait.
             while wakes.try_recv().is_ok() {}
@@ -174,44 +182,8 @@ fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> mpsc::Send
                 break;
             }
         }
-    });
-    sender
-}
-
-/// Paints the text that waits for it above the prompt.
-struct PromptPainter(Arc<Screen>);
-
-impl Highlighter for PromptPainter {
-    fn highlight_prompt<'b, 's: 'b, 'p: 'b>(&'s self, prompt: &'p str, _default: bool) -> Cow<'b, str> {
-        match self.0.text_above_prompt() {
-            above if above.is_empty() => Cow::Borrowed(prompt),
-            above => Cow::Owned(above + prompt),
-        }
-    }
-}
-
-impl Helper for PromptPainter {}
-impl Hinter for PromptPainter {
-    type Hint = String;
-}
-impl Validator for PromptPainter {}
-impl Completer for PromptPainter {
-    type Candidate = String;
-}
-
-/// Ctrl-C clears the line, and interrupts on an empty one.
-struct ClearLine;
-
-impl ConditionalEventHandler for ClearLine {
-    fn handle(
-        &self,
-        _event: &Event,
-        _n: RepeatCount,
-        _positive: bool,
-        context: &EventContext,
-    ) -> Option<Cmd> {
-        (!context.line().is_empty()).then_some(Cmd::Kill(Movement::WholeBuffer))
-    }
+    })?;
+    Ok(sender)
 }
 
 #[cfg(test)]

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
-use rustyline::{Cmd, ConditionalEventHandler, Event, EventContext, RepeatCount};
 
 use super::screen::{END_BRACKETED_PASTE, START_BRACKETED_PASTE, write};
 
@@ -18,13 +17,21 @@ use super::screen::{END_BRACKETED_PASTE, START_BRACKETED_PASTE, write};
 /// so waiting for the stop could take forever.
 const STOP_LIMIT: Duration = Duration::from_millis(100);
 
-/// Suspends the program, with the terminal as the editor found it.
+/// Suspends the program.
+#[derive(Debug)]
 pub(super) struct Suspend {
+    /// The terminal's attributes for the shell.
     pub(super) attributes: Termios,
 }
 
 impl Suspend {
-    fn suspend(&self) -> io::Result<()> {
+    /// Returns when the program is continued.
+    pub(super) fn suspend(&self) {
+        // The next read reports a terminal that fails.
+        let _ = self.try_to_suspend();
+    }
+
+    fn try_to_suspend(&self) -> io::Result<()> {
         let raw = tcgetattr(io::stdin())?;
         tcsetattr(io::stdin(), OptionalActions::Drain, &self.attributes)?;
         write(END_BRACKETED_PASTE)?;
@@ -32,13 +39,5 @@ impl Suspend {
         thread::sleep(STOP_LIMIT);
         tcsetattr(io::stdin(), OptionalActions::Drain, &raw)?;
         write(START_BRACKETED_PASTE)
-    }
-}
-
-impl ConditionalEventHandler for Suspend {
-    fn handle(&self, _: &Event, _: RepeatCount, _: bool, _: &EventContext) -> Option<Cmd> {
-        // The next read reports a terminal that fails.
-        let _ = self.suspend();
-        Some(Cmd::Repaint)
     }
 }

@@ -8,11 +8,13 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, Command};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use pty_process::Size;
 use pty_process::blocking::{Command as PtyCommand, Pty, open};
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{LocalModes, Termios, tcgetattr};
+use rustix::termios::{LocalModes, SpecialCodeIndex, Termios, tcgetattr};
 use tempfile::TempDir;
 
 use super::programs::capchat;
@@ -77,6 +79,14 @@ impl Setup {
     }
 }
 
+/// How a character is painted.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) color: vt100::Color,
+    pub(crate) is_dim: bool,
+    pub(crate) is_reversed: bool,
+}
+
 /// Everything written to the terminal.
 struct Output {
     parser: vt100::Parser,
@@ -126,6 +136,15 @@ impl Terminal {
         self.pty.as_ref().write_all(keys.as_ref()).unwrap();
     }
 
+    /// Types like a fast typist: a key every 5 ms.
+    #[track_caller]
+    pub(crate) fn type_fast(&self, keys: &str) {
+        for key in keys.chars() {
+            self.type_keys(key.to_string());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// The text on the screen with the cursor marked, without trailing spaces.
     pub(crate) fn screen(&self) -> String {
         let output = self.output.lock().unwrap();
@@ -168,10 +187,45 @@ impl Terminal {
         eventually(what, || condition(&self.screen()).then_some(()));
     }
 
+    /// How the first character of `text` on the screen is painted.
+    #[track_caller]
+    pub(crate) fn look(&self, text: &str) -> Look {
+        let output = self.output.lock().unwrap();
+        let screen = output.parser.screen();
+        let first = screen.rows(0, COLUMNS).enumerate().find_map(|(row, line)| {
+            let start = line.find(text)?;
+            Some((row, line[..start].chars().count()))
+        });
+        let (row, column) =
+            first.unwrap_or_else(|| panic!("no {text:?} on this screen:\n{}", screen.contents()));
+        let cell = screen.cell(row.try_into().unwrap(), column.try_into().unwrap()).unwrap();
+        Look { color: cell.fgcolor(), is_dim: cell.dim(), is_reversed: cell.inverse() }
+    }
+
     /// Whether the terminal is in canonical mode, as a program without a line editor expects.
     pub(crate) fn is_canonical(&self) -> bool {
-        let attributes = tcgetattr(self.tty.as_ref().unwrap()).unwrap();
-        attributes.local_modes.contains(LocalModes::ICANON)
+        self.local_modes().contains(LocalModes::ICANON)
+    }
+
+    /// Whether the kernel echoes what is typed.
+    pub(crate) fn has_echo(&self) -> bool {
+        self.local_modes().contains(LocalModes::ECHO)
+    }
+
+    fn local_modes(&self) -> LocalModes {
+        tcgetattr(self.tty.as_ref().unwrap()).unwrap().local_modes
+    }
+
+    /// How many bytes were typed and not read.
+    pub(crate) fn unread(&self) -> u64 {
+        ioctl_fionread(self.tty.as_ref().unwrap()).unwrap()
+    }
+
+    /// Waits for the program to exit, and returns how many bytes were typed and not read.
+    #[track_caller]
+    pub(crate) fn unread_at_exit(&mut self) -> u64 {
+        wait_for_exit(&mut self.child);
+        self.unread()
     }
 
     pub(crate) fn send_signal(&self, signal: Signal) {
@@ -194,6 +248,9 @@ impl Terminal {
         assert_eq!(attributes.local_modes, self.attributes.local_modes);
         assert_eq!(attributes.input_modes, self.attributes.input_modes);
         assert_eq!(attributes.output_modes, self.attributes.output_modes);
+        for code in [SpecialCodeIndex::VSUSP, SpecialCodeIndex::VMIN, SpecialCodeIndex::VTIME] {
+            assert_eq!(attributes.special_codes[code], self.attributes.special_codes[code], "{code:?}");
+        }
         let bytes = self.bytes();
         assert!(last(&bytes, b"\x1b[?2004l") >= last(&bytes, b"\x1b[?2004h"), "bracketed paste is still on");
         assert!(
