@@ -38,7 +38,7 @@ Examples:
 
 Keys at the prompt:
   Ctrl-D  End the conversation
-  Ctrl-C  Clear the line; quit if it is empty
+  Ctrl-C  Clear the line; quit if it is empty; stop waiting for a reply
   Ctrl-R  Search the history
   Ctrl-Z  Suspend capchat
   Ctrl-V  Insert the next character as is, such as a control character

@@ -1,8 +1,12 @@
 //! Colors and notices.
 
+use std::fs;
+use std::path::Path;
+
 use vt100::Color;
 
 use super::{EMPTY_PROMPT, chat, chat_on};
+use crate::support::programs::capchat;
 use crate::support::terminal::Look;
 
 const PLAIN: Look = Look { color: Color::Default, is_dim: false, is_reversed: false };
@@ -67,5 +71,19 @@ fn there_are_no_colors_with_no_color() {
     terminal.wait_for(&format!("ONE\n{EMPTY_PROMPT}"));
     for text in ["enter", "ONE"] {
         assert_eq!(terminal.look(text), PLAIN);
+    }
+}
+
+#[test]
+fn the_keys_are_in_the_help_and_the_man_page() {
+    let help = capchat().args(["connect", "--help"]).output().unwrap().stdout;
+    let man = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/capchat-connect.1");
+    for text in [String::from_utf8(help).unwrap(), fs::read_to_string(man).unwrap()] {
+        for key in ["Ctrl-C", "Ctrl-D", "Ctrl-R", "Ctrl-V", "Ctrl-Z", "Tab"] {
+            assert!(
+                text.lines().any(|line| line.trim_start_matches(".It").trim_start().starts_with(key)),
+                "no {key} in {text}"
+            );
+        }
     }
 }
