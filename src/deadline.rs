@@ -1,13 +1,12 @@
 //! Deadlines that may not exist: one to wait for, and the limit on a whole run.
 
 use std::future::pending;
-use std::thread;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tokio::sync::oneshot;
+use anyhow::Result;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+use crate::blocking;
 use crate::status::{Failure, Status};
 
 /// Waits until the deadline; forever if there is none.
@@ -38,11 +37,8 @@ impl TimeLimit {
         let Some((end, limit)) = self.0 else {
             return Ok(work());
         };
-        let (sender, result) = oneshot::channel();
-        let thread = thread::Builder::new().spawn(move || sender.send(work()));
-        thread.context("could not start a thread")?;
         let end = end.max(Instant::now() + grace);
-        Self(Some((end, limit))).apply(result).await?.context("a thread failed")
+        Ok(Self(Some((end, limit))).apply(blocking::run(work)).await??)
     }
 
     /// Waits for `work`. Returns a [`Status::TimedOut`] failure if the time runs out first.

@@ -3,12 +3,14 @@
 //! The program is [`main`]. What else is public is for the tests and benchmarks, and not a stable interface.
 //! CONTRIBUTING.md describes the structure; tests/layers.rs holds the imports to it.
 
+mod blocking;
 pub mod capitals;
 mod check;
 pub mod cli;
 mod connect;
 mod deadline;
 mod duration;
+mod memory;
 pub mod message;
 mod messages;
 mod playing;

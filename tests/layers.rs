@@ -17,7 +17,7 @@ const LAYERS: [&[&str]; 10] = [
     &["transcript"],
     &["message"],
     &["capitals"],
-    &["text", "duration", "deadline", "status", "messages", "signals", "usage"],
+    &["text", "blocking", "memory", "duration", "deadline", "status", "messages", "signals", "usage"],
 ];
 
 fn layer(module: &str) -> Option<usize> {

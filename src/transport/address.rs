@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::io;
-use std::net::{Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 
 use super::services;
+use crate::blocking;
 use crate::messages::reason;
 
 const DEFAULT_PORT: u16 = 5605;
@@ -195,7 +196,7 @@ pub(super) fn socket_reason(error: &io::Error) -> String {
 /// All addresses of a host that are of the family, each once, in the resolver's order.
 pub(super) async fn resolve(host: &str, port: u16, family: Family) -> io::Result<Vec<SocketAddr>> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in tokio::net::lookup_host((host, port)).await? {
+    for address in lookup(host, port).await? {
         let fits = match family {
             Family::Any => true,
             Family::V4 => address.is_ipv4(),
@@ -214,6 +215,15 @@ pub(super) async fn resolve(host: &str, port: u16, family: Family) -> io::Result
         return Err(io::Error::new(io::ErrorKind::NotFound, format!("{host} has no {family}address")));
     }
     Ok(addresses)
+}
+
+/// Asks the system's resolver, in a thread: it may take long. A number needs neither.
+async fn lookup(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(ip, port)]);
+    }
+    let host = host.to_owned();
+    blocking::run(move || Ok((host.as_str(), port).to_socket_addrs()?.collect())).await?
 }
 
 /// Whether a word is the path of a Unix socket. A host never starts like a path.

@@ -13,7 +13,6 @@ use std::future::pending;
 use std::io::{self, IsTerminal};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc;
-use std::thread;
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -21,6 +20,8 @@ use rustix::io::Errno;
 use tokio::io::Interest;
 use tokio::net::unix::pipe;
 use tokio::sync::mpsc as async_mpsc;
+
+use crate::blocking;
 
 /// The size of the buffers, and how many circulate per stream: while one is read or written, another is on the
 /// network.
@@ -55,12 +56,15 @@ impl Source {
             let mut chunk = Vec::new();
             read_some(self.input, &mut chunk, SMALL)?;
             if chunk.len() >= SMALL {
-                // There is likely more, which can be read while this is sent.
-                self.thread = Some(SourceThread::start(self.input));
+                // There is likely more, which can be read while this is sent. If that fails, it is read after it.
+                self.thread = SourceThread::start(self.input).ok();
             }
             return Ok(chunk);
         }
-        let thread = self.thread.get_or_insert_with(|| SourceThread::start(self.input));
+        let thread = match &mut self.thread {
+            Some(thread) => thread,
+            None => self.thread.insert(SourceThread::start(self.input)?),
+        };
         thread.chunks.recv().await.unwrap_or_else(|| Ok(Vec::new()))
     }
 
@@ -74,13 +78,13 @@ impl Source {
 }
 
 impl SourceThread {
-    fn start(input: BorrowedFd<'static>) -> Self {
+    fn start(input: BorrowedFd<'static>) -> io::Result<Self> {
         let (sender, chunks) = async_mpsc::channel(BUFFERS);
         let (spare, spares) = mpsc::channel();
         for _ in 0..BUFFERS {
             let _ = spare.send(Vec::new());
         }
-        thread::spawn(move || {
+        blocking::spawn(move || {
             for mut buffer in spares {
                 let chunk = read_some(input, &mut buffer, BUFFER).map(|()| buffer);
                 let is_last = chunk.as_ref().map_or(true, Vec::is_empty);
@@ -88,8 +92,8 @@ impl SourceThread {
                     break;
                 }
             }
-        });
-        Self { chunks, spare }
+        })?;
+        Ok(Self { chunks, spare })
     }
 }
 
@@ -112,7 +116,7 @@ pub(super) struct Sink {
     spare: Vec<Vec<u8>>,
     /// The capacity of the next buffer.
     room: usize,
-    /// What was written directly, and the results.
+    /// What was written without the thread, and the results.
     written_directly: VecDeque<io::Result<Vec<u8>>>,
     being_written: usize,
     is_closed: bool,
@@ -164,9 +168,16 @@ impl Sink {
             self.written_directly.push_back(result);
             return;
         }
-        let thread = self.thread.get_or_insert_with(|| SinkThread::start(self.output));
-        // A thread that has exited has left its error behind.
-        let _ = thread.full.send(buffer);
+        if self.thread.is_none() {
+            match SinkThread::start(self.output) {
+                Ok(thread) => self.thread = Some(thread),
+                Err(error) => self.written_directly.push_back(Err(error)),
+            }
+        }
+        if let Some(thread) = &self.thread {
+            // A thread that has exited has left its error behind.
+            let _ = thread.full.send(buffer);
+        }
     }
 
     /// Whether writing cannot block. A terminal that is ready may still block.
@@ -217,10 +228,10 @@ impl Sink {
 }
 
 impl SinkThread {
-    fn start(output: BorrowedFd<'static>) -> Self {
+    fn start(output: BorrowedFd<'static>) -> io::Result<Self> {
         let (full, chunks) = mpsc::channel::<Vec<u8>>();
         let (sender, written) = async_mpsc::unbounded_channel();
-        thread::spawn(move || {
+        blocking::spawn(move || {
             for chunk in chunks {
                 let result = write_all(output, &chunk).map(|()| chunk);
                 let is_last = result.is_err();
@@ -228,8 +239,8 @@ impl SinkThread {
                     break;
                 }
             }
-        });
-        Self { full, written }
+        })?;
+        Ok(Self { full, written })
     }
 }
 
