@@ -8,9 +8,10 @@ mod listen;
 mod queue;
 mod services;
 mod stream;
+mod vanished;
 
 pub(crate) use address::{Address, Family};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Event, Link, linger};
-pub(crate) use listen::Listener;
+pub(crate) use listen::{Listener, is_the_clients};
 pub(crate) use stream::{Observer, Peer, Stream};

@@ -9,6 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::address::{resolve, socket_reason};
+use super::vanished::probe_silence;
 use super::{Address, Family, Stream};
 use crate::messages::{self, reason};
 
@@ -150,6 +151,8 @@ async fn connect_to_another(address: SocketAddr) -> io::Result<TcpStream> {
             // Send each line without waiting for the acknowledgment of the last one. If this fails, the
             // connection is slower, but works.
             let _ = stream.set_nodelay(true);
+            // If this fails, a server that vanishes is not noticed while nothing is sent.
+            let _ = probe_silence(&stream);
             return Ok(stream);
         }
     }

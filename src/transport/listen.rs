@@ -1,6 +1,6 @@
 //! Listening on TCP and Unix sockets.
 
-use std::fs;
+use std::fs::{self, TryLockError};
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -10,10 +10,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use socket2::{Domain, SockAddr, Socket, TcpKeepalive, Type};
+use rustix::io::Errno;
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::time::{Instant, sleep};
 
 use super::address::{resolve, socket_reason};
+use super::vanished::{limit_unacknowledged, probe_silence};
 use super::{Address, Family, Peer, Stream};
 use crate::messages;
 
@@ -21,10 +24,10 @@ use crate::messages;
 /// The kernel lowers this to its own limit (Linux: `net.core.somaxconn`).
 const BACKLOG: i32 = 4096;
 
-/// How a client that vanished is found: after this much silence, this many probes, this far apart.
-const KEEPALIVE_SILENCE: Duration = Duration::from_mins(1);
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
-const KEEPALIVE_PROBES: u32 = 4;
+/// How long, and how often, a lock on a socket's directory is tried for that another program holds: a server holds it
+/// for a moment, and anybody who may read the directory could hold it forever.
+const LOCK_LIMIT: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// How many ports are tried until one is free on all addresses of a host.
 const SHARED_PORT_ATTEMPTS: usize = 20;
@@ -51,13 +54,24 @@ impl Listener {
     /// Listens on every address that `address` resolves to, all on one port.
     pub(crate) async fn bind(address: &Address, family: Family) -> Result<Vec<Self>> {
         let listeners = match address {
-            Address::Unix(path) => bind_unix(path).map(|listener| vec![listener]),
+            Address::Unix(path) => bind_unix(path).await.map(|listener| vec![listener]),
             Address::Tcp { host, port } => bind_tcp(host, *port, family).await,
         };
         listeners.map_err(|error| {
             let hint = address.hint().map_or(String::new(), |hint| format!("; {hint}"));
             anyhow!("could not listen on {address}: {}{hint}", messages::with_causes(&error))
         })
+    }
+
+    /// Gives up clients that take nothing for two minutes while bytes for them are on their way.
+    ///
+    /// Returns an error if the kernel refuses this.
+    pub(crate) fn limit_unacknowledged(&self) -> io::Result<()> {
+        match &self.kind {
+            Kind::Tcp(listener) => limit_unacknowledged(listener),
+            // The kernel of a Unix socket is that of its peer, too.
+            Kind::Unix { .. } => Ok(()),
+        }
     }
 
     /// The address, with the port that the system chose if it was 0.
@@ -88,7 +102,7 @@ impl Listener {
             for listener in &mut listeners {
                 match listener.poll_accept(cx) {
                     // This client is gone already: wait for the next.
-                    Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::ConnectionAborted => {
+                    Poll::Ready(Err(error)) if is_the_clients(&error) => {
                         cx.waker().wake_by_ref();
                     }
                     Poll::Ready(accepted) => return Poll::Ready(accepted),
@@ -99,6 +113,28 @@ impl Listener {
         })
         .await
     }
+}
+
+/// Whether accept(2) failed because of the client that it would have accepted, or the network to it: the next one may
+/// succeed.
+pub(crate) fn is_the_clients(error: &io::Error) -> bool {
+    // As accept(2) has them, for Linux; EPERM is a firewall's.
+    const ERRORS: [Errno; 13] = [
+        Errno::CONNABORTED,
+        Errno::CONNRESET,
+        Errno::HOSTDOWN,
+        Errno::HOSTUNREACH,
+        Errno::INTR,
+        Errno::NETDOWN,
+        Errno::NETUNREACH,
+        Errno::NONET,
+        Errno::NOPROTOOPT,
+        Errno::OPNOTSUPP,
+        Errno::PERM,
+        Errno::PROTO,
+        Errno::TIMEDOUT,
+    ];
+    Errno::from_io_error(error).is_some_and(|error| ERRORS.contains(&error))
 }
 
 async fn bind_tcp(host: &str, port: u16, family: Family) -> Result<Vec<Listener>> {
@@ -156,12 +192,7 @@ fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, So
     }
     // Accepted connections inherit these, which saves system calls (Linux tcp(7)).
     socket.set_tcp_nodelay(true)?;
-    socket.set_tcp_keepalive(
-        &TcpKeepalive::new()
-            .with_time(KEEPALIVE_SILENCE)
-            .with_interval(KEEPALIVE_INTERVAL)
-            .with_retries(KEEPALIVE_PROBES),
-    )?;
+    probe_silence(&socket)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     socket.set_nonblocking(true)?;
@@ -170,10 +201,10 @@ fn listen_on(address: SocketAddr, v6_alone: bool) -> io::Result<(TcpListener, So
     Ok((listener, local))
 }
 
-fn bind_unix(path: &Path) -> Result<Listener> {
+async fn bind_unix(path: &Path) -> Result<Listener> {
     let address = SockAddr::unix(path).map_err(|error| anyhow!(socket_reason(&error)))?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    let _lock = lock_directory(path);
+    let _lock = lock_directory(path).await;
     if let Err(error) = socket.bind(&address) {
         if error.kind() != io::ErrorKind::AddrInUse {
             return Err(error.into());
@@ -192,11 +223,17 @@ fn bind_unix(path: &Path) -> Result<Listener> {
 
 /// Keeps other servers from this directory while the file exists and nobody listens on it yet: they would take it
 /// for stale. If the directory cannot be locked, two servers that start in the same microsecond may collide.
-fn lock_directory(path: &Path) -> Option<fs::File> {
+async fn lock_directory(path: &Path) -> Option<fs::File> {
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let directory = fs::File::open(parent).ok()?;
-    directory.lock().ok()?;
-    Some(directory)
+    let deadline = Instant::now() + LOCK_LIMIT;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Some(directory),
+            Err(TryLockError::WouldBlock) if Instant::now() < deadline => sleep(LOCK_PAUSE).await,
+            Err(_) => return None,
+        }
+    }
 }
 
 /// Removes a socket's file that no server listens on.
