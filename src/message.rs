@@ -10,8 +10,11 @@
 mod buffer;
 mod scan;
 
+use std::io;
+
 use crate::capitals::{append_capitals, make_capitals};
-use crate::text::incomplete_tail;
+use crate::memory;
+use crate::text::{MAX_CONTINUATION, incomplete_tail};
 pub use buffer::Buffer;
 use scan::{Found, scan};
 
@@ -59,23 +62,26 @@ impl Messages {
     /// due. They are made in place, or in `spare` if a capital has another length than its letter.
     ///
     /// After [`Verdict::Close`] nothing is answered.
+    ///
+    /// Returns an error if there is no memory for an unfinished message.
+    #[expect(clippy::missing_errors_doc, reason = "a sentence says it")]
     pub fn receive<'a>(
         &mut self,
         buffer: &'a mut Buffer,
         length: usize,
         spare: &'a mut Vec<u8>,
-    ) -> (Verdict, &'a [u8]) {
+    ) -> io::Result<(Verdict, &'a [u8])> {
         let found = self.close_word.find(buffer, length);
         self.count += found.line_feeds as u64;
         let Some(end) = found.close_word_end else {
-            return (Verdict::Open, self.answer_due(buffer, length, spare));
+            return Ok((Verdict::Open, self.answer_due(buffer, length, spare)?));
         };
         // Without the byte that completes the close word, these bytes are like any others. So what is answered before
         // a close is what would have been answered if that byte had never arrived.
-        let replies = self.answer_due(buffer, end - 1, spare);
+        let replies = self.answer_due(buffer, end - 1, spare)?;
         self.unanswered = Vec::new();
         self.answered = 0;
-        (Verdict::Close, replies)
+        Ok((Verdict::Close, replies))
     }
 
     /// Answers what has arrived of an unfinished message: the client seems to wait for it. An incomplete character
@@ -110,7 +116,12 @@ impl Messages {
 
     /// Answers what is due: the messages that end in the bytes received, and an unfinished one up to the last multiple
     /// of the piece's length that it has reached. Keeps the rest.
-    fn answer_due<'a>(&mut self, buffer: &'a mut Buffer, length: usize, spare: &'a mut Vec<u8>) -> &'a [u8] {
+    fn answer_due<'a>(
+        &mut self,
+        buffer: &'a mut Buffer,
+        length: usize,
+        spare: &'a mut Vec<u8>,
+    ) -> io::Result<&'a [u8]> {
         let bytes = &buffer.space()[..length];
         let finished = memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1);
         // How long the unfinished message was before, and the last boundary that it has reached.
@@ -120,8 +131,9 @@ impl Messages {
         let is_cut = boundary > before;
         let due = if is_cut { finished + boundary - before } else { finished };
         if due == 0 {
+            self.keep(length)?;
             self.unanswered.extend_from_slice(bytes);
-            return &[];
+            return Ok(&[]);
         }
 
         let mut end = self.unanswered.len() + due;
@@ -134,8 +146,20 @@ impl Messages {
             end -= tail;
         }
         // A new vector, not a cleared one: a client that waits with nothing unanswered must own no memory.
-        self.unanswered = bytes[end..].to_vec();
-        capitals(&mut bytes[..end], spare)
+        self.unanswered = Vec::new();
+        memory::reserve(&mut self.unanswered, bytes.len() - end)?;
+        self.unanswered.extend_from_slice(&bytes[end..]);
+        Ok(capitals(&mut bytes[..end], spare))
+    }
+
+    /// Reserves space for more of the unfinished message. It doubles up to what can wait, and never beyond.
+    fn keep(&mut self, length: usize) -> io::Result<()> {
+        let kept = self.unanswered.len();
+        if kept + length <= self.unanswered.capacity() {
+            return Ok(());
+        }
+        let doubled = (2 * kept).min(self.piece + MAX_CONTINUATION);
+        memory::reserve(&mut self.unanswered, length.max(doubled.saturating_sub(kept)))
     }
 }
 
@@ -188,7 +212,7 @@ mod tests {
         let mut buffer = Buffer::new(bytes.len());
         buffer.space().copy_from_slice(bytes);
         let mut spare = Vec::new();
-        let (verdict, due) = messages.receive(&mut buffer, bytes.len(), &mut spare);
+        let (verdict, due) = messages.receive(&mut buffer, bytes.len(), &mut spare).unwrap();
         replies.extend_from_slice(due);
         verdict
     }

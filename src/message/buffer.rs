@@ -25,10 +25,21 @@ pub struct Buffer {
 }
 
 impl Buffer {
+    /// How much memory a buffer takes that receives up to `space` bytes at a time.
+    pub(crate) const fn size(space: usize) -> usize {
+        ROOM + space + ALIAS
+    }
+
+    /// How long the replies to what such a buffer holds can be: the capitals of a character of two bytes are up to
+    /// three of two bytes (U+0390).
+    pub(crate) const fn longest_replies(space: usize) -> usize {
+        3 * (ROOM + space)
+    }
+
     /// A buffer that receives up to `space` bytes at a time.
     #[must_use]
     pub fn new(space: usize) -> Self {
-        let memory = vec![0; ROOM + space + ALIAS];
+        let memory = vec![0; Self::size(space)];
         // Input starts in the middle of a page. The kernel fills its own pages from their start: if input started
         // at the same page offset, copies would take up to a third longer.
         let to_page = memory[ROOM..].as_ptr().align_offset(ALIAS);
@@ -58,6 +69,16 @@ mod tests {
         let mut buffer = Buffer::new(512 * 1024);
         assert_eq!(buffer.space().len(), 512 * 1024);
         assert_eq!(buffer.space().as_ptr().addr() % ALIAS, ALIAS / 2);
+    }
+
+    #[test]
+    fn capitals_are_at_most_three_times_as_long() {
+        let growth = |character: char| {
+            let capitals: usize = character.to_uppercase().map(char::len_utf8).sum();
+            capitals.div_ceil(character.len_utf8())
+        };
+        assert_eq!(('\0'..=char::MAX).map(growth).max(), Some(3));
+        assert_eq!(Buffer::longest_replies(8), 3 * (ROOM + 8));
     }
 
     #[test]
