@@ -20,7 +20,7 @@ use anyhow::{Context, Result};
 use crate::deadline::TimeLimit;
 use crate::messages;
 use crate::playing::Recording;
-use crate::signals::{Signal, Signals};
+use crate::signals::{self, Signal, Signals};
 use crate::status::Failure;
 use conversation::Conversation;
 pub(crate) use eol::Eol;
@@ -88,6 +88,7 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 }
 
 async fn connect(settings: &Settings) -> Result<()> {
+    signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
     // Created first, so that nothing is said that could not be recorded.
     let recording = match &settings.record {

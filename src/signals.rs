@@ -85,6 +85,13 @@ impl Signals {
     }
 }
 
+/// Makes writes that exceed the limit on the size of files (`ulimit -f`) fail, with EFBIG. The signal that comes with
+/// them ends the program otherwise.
+pub(crate) fn survive_file_size_limit() -> io::Result<()> {
+    // It is handled from now on, although nobody waits for it.
+    unix::signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map(drop)
+}
+
 /// The signals that are ignored, as proc(5) has them under `SigIgn`. Only the kernel knows: asking sigaction(2)
 /// has no safe interface.
 fn ignored() -> u64 {

@@ -14,10 +14,12 @@ use super::trace::Trace;
 use crate::deadline::TimeLimit;
 use crate::messages::reason;
 use crate::playing::{Performance, replace_file};
+use crate::signals;
 use crate::transcript::{Diff, Divergence, Follow, Learn, Playable, Turn, rewrite};
 use crate::transport::{Dialer, Stream};
 
 pub(super) async fn run(settings: &Settings) -> Result<()> {
+    signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
     let files = settings.paths.clone();
     let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&files)).await??;
