@@ -8,23 +8,26 @@
 mod accept;
 mod client;
 mod clients;
+mod limits;
 mod log;
 mod records;
 mod scratch;
 mod service;
+mod turn;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Error, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use crate::memory;
 use crate::messages;
-use crate::signals::{Signal, Signals};
+use crate::signals::{self, Signal, Signals};
 use crate::transport::{Address, Family, Listener};
 use accept::Acceptor;
 use clients::Clients;
@@ -45,8 +48,10 @@ pub(crate) struct Settings {
     pub(crate) message_gap: Option<Duration>,
     /// How many clients are served at a time; `None` means no limit.
     pub(crate) max_clients: Option<NonZeroUsize>,
-    /// How long a client may send nothing; `None` means no limit.
+    /// How long a client may neither send nor take anything; `None` means no limit.
     pub(crate) idle_timeout: Option<Duration>,
+    /// How long a client may stay connected; `None` means no limit.
+    pub(crate) max_connection_time: Option<Duration>,
     /// The transcript to play, in place of capitals.
     pub(crate) play: Option<PathBuf>,
     /// How many clients to serve in all; `None` means no limit.
@@ -65,23 +70,27 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
     raise_descriptor_limit();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("could not start the server")?;
-    let result = runtime.block_on(serve(settings));
-    // A name resolution that hangs is not waited for.
-    runtime.shutdown_background();
-    result
+    runtime.block_on(serve(settings))
 }
 
 async fn serve(settings: &Settings) -> Result<()> {
     let mut signals = Signals::listen(&[Signal::Hangup, Signal::Interrupt, Signal::Terminate])
         .context("could not listen for signals")?;
+    signals::survive_file_size_limit().context("could not handle a signal")?;
+    memory::keep_reserve().and_then(|()| scratch::prepare()).context("could not start the server")?;
     let log = Log::start(settings.log_level, settings.log_format)?;
     let (stop, stopping) = watch::channel(false);
-    let service = Service::open(settings, &log, &stopping)?;
-    let listeners = tokio::select! {
-        listeners = Listener::bind(&settings.address, settings.family) => listeners?,
+    let opening = async {
+        let service = Service::open(settings, &log, &stopping).await?;
+        Ok::<_, Error>((service, Listener::bind(&settings.address, settings.family).await?))
+    };
+    let (service, listeners) = tokio::select! {
+        opened = opening => opened?,
         _ = signals.next() => return Ok(()),
     };
     for listener in &listeners {
+        // If this fails, clients that vanish are found later.
+        let _ = listener.limit_unacknowledged();
         let announced = messages::announce(format_args!("listening on {}", listener.address()));
         announced.context("could not write to standard output")?;
     }

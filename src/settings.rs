@@ -22,6 +22,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
         message_gap: args.message_gap.0,
         max_clients: args.max_clients,
         idle_timeout: args.idle_timeout,
+        max_connection_time: args.max_connection_time,
         play: args.play,
         connections: args.connections,
         record: args.record,

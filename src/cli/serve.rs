@@ -26,11 +26,18 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = parse_count, help_heading = LIMITS)]
     pub(crate) max_clients: Option<NonZeroUsize>,
 
-    /// Disconnect clients that send nothing for TIME
+    /// Disconnect clients without progress for TIME
     ///
-    /// The connection is closed cleanly. A client with unsent replies is not idle.
+    /// A client makes progress if it sends something, or takes some of its replies. The connection is closed cleanly;
+    /// if replies are left that the client did not take, it is reset.
     #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
     pub(crate) idle_timeout: Option<Duration>,
+
+    /// Disconnect clients after TIME, whatever they do
+    ///
+    /// The connection is closed cleanly, which may take another 10 seconds.
+    #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
+    pub(crate) max_connection_time: Option<Duration>,
 
     /// Exit after N clients
     ///
@@ -59,7 +66,7 @@ pub(crate) struct ServeArgs {
         long,
         value_name = "FILE",
         value_hint = ValueHint::FilePath,
-        conflicts_with_all = ["message_gap", "idle_timeout"],
+        conflicts_with = "message_gap",
         help_heading = TRANSCRIPTS
     )]
     pub(crate) play: Option<PathBuf>,

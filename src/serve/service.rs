@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::Settings;
 use super::client::{Admission, Client};
+use super::limits::Limits;
 use super::log::Log;
 use super::records::Records;
 use capitals::Capitals;
@@ -26,20 +27,25 @@ pub(super) enum Service {
 }
 
 impl Service {
-    /// Opens the service that the settings ask for: nothing of it can fail later.
-    pub(super) fn open(settings: &Settings, log: &Log, stopping: &watch::Receiver<bool>) -> Result<Self> {
+    /// Opens the service that the settings ask for: nothing of it can fail later. Cancel-safe.
+    pub(super) async fn open(
+        settings: &Settings,
+        log: &Log,
+        stopping: &watch::Receiver<bool>,
+    ) -> Result<Self> {
+        let limits = Limits { idle: settings.idle_timeout, connection: settings.max_connection_time };
         let admission = || -> Result<Admission> {
             let records = settings.record.as_deref().map(Records::open).transpose()?;
             Ok(Admission { records, log: log.clone() })
         };
         Ok(match &settings.play {
             Some(path) => {
-                let transcript = mock::open(path, &settings.address)?;
-                Self::Mock(Arc::new(Mock::new(transcript, admission()?, stopping.clone())))
+                let transcript = mock::open(path, &settings.address).await?;
+                Self::Mock(Arc::new(Mock::new(transcript, limits, admission()?, stopping.clone())))
             }
             None => Self::Capitals(Arc::new(Capitals {
                 message_gap: settings.message_gap,
-                idle_timeout: settings.idle_timeout,
+                limits,
                 stopping: stopping.clone(),
                 admission: admission()?,
             })),

@@ -87,6 +87,9 @@ pub(crate) trait Player {
     /// Whether to read more. If not, a lot has arrived that no item asks for yet.
     fn wants_bytes(&self) -> bool;
 
+    /// How many bytes are kept for items to come.
+    fn kept(&self) -> usize;
+
     /// The side that is played.
     fn own(&self) -> Side;
 }

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
+use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::Stream;
@@ -20,6 +21,9 @@ use super::Stream;
 /// not read yet.
 const LINGER_TIME: Duration = Duration::from_secs(10);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
+
+/// How much is discarded before other tasks get their turn.
+const DISCARD_TURN: usize = 256 * 1024;
 
 /// How long a reset waits for the peer to acknowledge what was sent before it.
 const RESET_LIMIT: Duration = Duration::from_secs(5);
@@ -210,7 +214,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Closes the connection so that the peer can read everything: sends what is left, ends this side, and
     /// discards what the peer still sends, as [`linger`] does.
     ///
-    /// Returns an error if the peer refused what is left, or the connection was reset.
+    /// Returns an error if the peer did not take what is left, or the connection was reset.
     pub(crate) async fn close(&mut self) -> io::Result<()> {
         self.end();
         let limit = timeout(LINGER_TIME, async {
@@ -225,6 +229,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Ok(())
         });
         limit.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        if self.is_refused() {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
         if self.has_peer_ended {
             return Ok(());
         }
@@ -244,6 +251,29 @@ impl Link {
         self.stream.reset(RESET_LIMIT).await;
     }
 
+    /// Makes a reset of the end of the connection; see [`Stream::abort`].
+    pub(crate) fn abort(&mut self) {
+        self.stream.abort();
+    }
+
+    /// Whether the peer's kernel takes something that is unsent, although it was not ready for it; see
+    /// [`Stream::send_unasked`]. If so, [`next`](Self::next) reports it.
+    pub(crate) fn send_unasked(&mut self) -> bool {
+        let rest = &self.outgoing.bytes[self.outgoing.taken..];
+        if rest.is_empty() || self.is_refused() || self.outgoing.unflushed > 0 || self.deferred.is_some() {
+            return false;
+        }
+        match self.stream.send_unasked(rest) {
+            Ok(sent @ 1..) => {
+                self.outgoing.taken += sent;
+                self.deferred = Some(Event::Sent(sent));
+                true
+            }
+            // An error is reported when the peer's kernel is ready.
+            Ok(0) | Err(_) => false,
+        }
+    }
+
     /// Waits until the peer's kernel has taken everything; see [`Stream::delivered`].
     pub(crate) async fn delivered(&self) -> io::Result<()> {
         self.stream.delivered(RESET_LIMIT).await
@@ -257,11 +287,15 @@ pub(crate) async fn linger(
     mut poll_discard: impl FnMut(&mut Context<'_>) -> Poll<io::Result<usize>>,
 ) -> io::Result<()> {
     let discard = async {
-        let mut discarded = 0;
+        let (mut discarded, mut turn) = (0, 0);
         while discarded < LINGER_BYTES {
             match poll_fn(&mut poll_discard).await? {
                 0 => return Ok(()),
-                bytes => discarded += bytes,
+                bytes => (discarded, turn) = (discarded + bytes, turn + bytes),
+            }
+            if turn >= DISCARD_TURN {
+                turn = 0;
+                yield_now().await;
             }
         }
         Err(io::ErrorKind::TimedOut.into())

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
@@ -90,13 +91,33 @@ impl Stream {
     pub(crate) async fn reset(mut self, limit: Duration) {
         // A reset overtakes what the peer's kernel has not received yet.
         let _ = self.delivered(limit).await;
+        self.abort();
+    }
+
+    /// Makes a reset of the end of the connection, when this is dropped: an end that the peer cannot take for EOF. A
+    /// Unix socket, which has no reset, is closed.
+    pub(crate) fn abort(&mut self) {
         if let Some(observer) = &mut self.observer {
             observer.reset();
         }
-        if let Socket::Tcp(stream) = self.socket {
-            // If this fails, the connection is closed cleanly, and the peer can tell.
+        if let Socket::Tcp(stream) = &self.socket {
+            // If this fails, the connection is closed cleanly.
             let _ = stream.set_zero_linger();
         }
+    }
+
+    /// Sends what the kernel takes, although it has not reported any room. It does so only once about a third of its
+    /// buffer is free (Linux `sk_stream_is_writeable`), and until then a peer that reads slowly looks like one that
+    /// does not read.
+    pub(crate) fn send_unasked(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let sent = match &self.socket {
+            Socket::Tcp(stream) => SockRef::from(stream).send(bytes)?,
+            Socket::Unix(stream) => SockRef::from(stream).send(bytes)?,
+        };
+        if let Some(observer) = &mut self.observer {
+            observer.sent(&bytes[..sent]);
+        }
+        Ok(sent)
     }
 
     /// Waits until the peer's kernel has acknowledged everything sent, or until `limit`.

@@ -279,6 +279,67 @@ fn pauses_and_silences_are_played() {
 }
 
 #[test]
+fn a_mock_disconnects_idle_clients() {
+    let chats = Chats::with(LOGIN);
+    let mut mock = play(&chats, &["--idle-timeout", "300ms", "--connections", "1"]);
+    let mut client = mock.connect();
+    client.expect_end("login: ");
+    drop(client);
+    let line = mock.log_line_with("disconnected");
+    assert!(line.contains(": did not complete the transcript (idle timeout), "), "{line}");
+    assert_eq!(mock.wait().code(), Some(3));
+
+    // Its own pauses are not the client's.
+    let chats = Chats::with("C: a\nS WAIT 1s\nS: b\nC EOF\nS EOF\n");
+    let mut mock = play(&chats, &["--idle-timeout", "300ms", "--connections", "1"]);
+    let mut client = mock.connect();
+    client.send("a\n");
+    client.expect("b\n");
+    client.end();
+    client.expect_end("");
+    assert_eq!(mock.wait().code(), Some(0));
+}
+
+#[test]
+fn a_mock_disconnects_clients_that_take_nothing() {
+    let chats = Chats::with(format!("C: go\n{}", format!("S: {}\n", "x".repeat(999)).repeat(20_000)));
+    let mut mock = play(&chats, &["--idle-timeout", "500ms", "--connections", "2"]);
+    let mut client = mock.connect();
+    client.send("go\n");
+    let line = mock.log_line_with("disconnected");
+    assert!(line.contains(": did not complete the transcript (idle timeout), "), "{line}");
+    assert_eq!(client.stream.read_to_end(&mut Vec::new()).unwrap_err().kind(), ErrorKind::ConnectionReset);
+    // One that takes everything, slowly.
+    let mut client = mock.connect();
+    client.send("go\n");
+    client.end();
+    let mut received = 0;
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        match client.stream.read(&mut buffer).unwrap() {
+            0 => break,
+            count => received += count,
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(received, 20_000_000);
+    assert_eq!(mock.wait().code(), Some(3));
+}
+
+#[test]
+fn a_mock_can_limit_the_time_of_a_connection() {
+    let chats = Chats::with("C: a\nS: b\nC: never\n");
+    let mut mock = play(&chats, &["--max-connection-time", "500ms", "--connections", "1"]);
+    let mut client = mock.connect();
+    client.send("a\n");
+    client.expect_end("b\n");
+    drop(client);
+    let line = mock.log_line_with("disconnected");
+    assert!(line.contains(": did not complete the transcript (connection time limit), "), "{line}");
+    assert_eq!(mock.wait().code(), Some(3));
+}
+
+#[test]
 fn plays_to_other_clients() {
     let chats = Chats::with("S: 220 hi\nC: NOOP\nS: 250 ok\nC: QUIT\nS: 221 bye\nS EOF\n");
     let mock = play(&chats, &[]);

@@ -363,21 +363,131 @@ fn an_idle_client_is_disconnected_cleanly() {
     assert!(server.log_line_with("disconnected").contains("disconnected (idle timeout)"));
 }
 
+/// Sends until the server takes no more, because the client does not read. Returns how much.
+fn fill(client: &mut Client, bytes: &[u8]) -> usize {
+    client.stream.set_write_timeout(Some(Duration::from_millis(300))).unwrap();
+    let mut sent = 0;
+    while sent < bytes.len()
+        && let Ok(length) = client.stream.write(&bytes[sent..])
+    {
+        sent += length;
+    }
+    sent
+}
+
 #[test]
-fn a_client_that_takes_its_time_to_read_is_not_idle() {
-    const LENGTH: usize = 20 << 20;
-    let server = TestServer::start(&["--idle-timeout", "300ms"]);
+fn a_client_that_takes_no_replies_is_idle() {
+    let server = TestServer::start(&["--idle-timeout", "500ms", "--max-clients", "1"]);
     let mut client = server.connect();
+    let bytes = vec![b'x'; 32 << 20];
+    assert!(fill(&mut client, &bytes) < bytes.len());
+    // The place is free for another one.
+    server.connect().expect_answer();
+    assert!(server.log_line_with("disconnected").contains("disconnected uncleanly (idle timeout)"));
+    // Replies are missing, so this is not an EOF.
+    assert_eq!(
+        client.stream.read_to_end(&mut Vec::new()).unwrap_err().kind(),
+        std::io::ErrorKind::ConnectionReset
+    );
+}
+
+#[test]
+fn a_client_that_takes_its_replies_slowly_is_not_idle() {
+    const LENGTH: usize = 8 << 20;
+    let server = TestServer::start(&["--idle-timeout", "1s"]);
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    // What the client's kernel takes for it counts as taken: as little as possible.
+    socket.set_recv_buffer_size(16 << 10).unwrap();
+    let address: std::net::SocketAddr = server.address().parse().unwrap();
+    socket.connect(&address.into()).unwrap();
+    let mut client = Client { stream: socket.into() };
+    client.stream.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut sender = client.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
         sender.write_all(&vec![b'x'; LENGTH]).unwrap();
         sender.shutdown(std::net::Shutdown::Write).unwrap();
     });
-    std::thread::sleep(Duration::from_secs(1));
+    let mut received = 0;
+    let mut buffer = vec![0; 8 << 10];
+    // Far less than the part of its buffer that the server's kernel waits for before it reports room.
+    for _ in 0..40 {
+        std::thread::sleep(Duration::from_millis(100));
+        received += client.stream.read(&mut buffer).unwrap();
+    }
+    let mut rest = Vec::new();
+    client.stream.read_to_end(&mut rest).unwrap();
+    sending.join().unwrap();
+    assert_eq!(received + rest.len(), LENGTH);
+}
+
+#[test]
+fn a_client_that_has_taken_its_replies_may_become_idle() {
+    let server = TestServer::start(&["--idle-timeout", "500ms"]);
+    let mut client = server.connect();
+    let sent = fill(&mut client, &vec![b'x'; 32 << 20]);
+    let start = Instant::now();
     let mut received = Vec::new();
     client.stream.read_to_end(&mut received).unwrap();
-    sending.join().unwrap();
-    assert_eq!(received.len(), LENGTH);
+    assert_eq!(received.len(), sent);
+    assert!(start.elapsed() < Duration::from_secs(20));
+}
+
+#[test]
+fn a_close_does_not_wait_for_a_client_that_takes_nothing() {
+    let server = TestServer::start(&["-q", "--idle-timeout", "500ms"]);
+    // With some of these lengths, it is the last replies that do not fit in the kernel's buffers.
+    let clients: Vec<_> = (1..60)
+        .map(|length| {
+            let client = server.connect();
+            let mut sender = client.stream.try_clone().unwrap();
+            std::thread::spawn(move || {
+                let _ = sender.write_all(&vec![b'x'; length * (128 << 10)]);
+                let _ = sender.write_all(b"\nCLOSE SOCKET\n");
+            });
+            client
+        })
+        .collect();
+    let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).unwrap().count();
+    eventually("descriptors", || (descriptors() > 40).then_some(()));
+    let start = Instant::now();
+    eventually("the end of all clients", || (descriptors() < 20).then_some(()));
+    // Those that got all of their replies may still discard for 10 s.
+    assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
+    drop(clients);
+}
+
+#[test]
+fn a_connection_can_have_a_time_limit() {
+    let server = TestServer::start(&["--max-connection-time", "1s"]);
+    let start = Instant::now();
+    let mut dripping = server.connect();
+    let sender = dripping.stream.try_clone().unwrap();
+    let drip = std::thread::spawn(move || {
+        let mut sender = &sender;
+        while sender.write_all(b"x").is_ok() && start.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+    let mut received = Vec::new();
+    dripping.stream.read_to_end(&mut received).unwrap();
+    let time = start.elapsed();
+    assert!(time >= Duration::from_millis(900) && time < Duration::from_secs(4), "{time:?}");
+    // The unfinished message was answered.
+    assert!(received.len() > 10 && received.iter().all(|&byte| byte == b'X'));
+    drop(dripping);
+    drip.join().unwrap();
+    assert!(server.log_line_with("disconnected").contains("disconnected (connection time limit)"));
+    // One that never pauses.
+    let mut busy = server.connect();
+    let mut sender = busy.stream.try_clone().unwrap();
+    std::thread::spawn(move || while sender.write_all(&[b'x'; 4096]).is_ok() {});
+    let start = Instant::now();
+    let _ = std::io::copy(&mut busy.stream, &mut std::io::sink());
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    // One that takes nothing.
+    let mut client = server.connect();
+    fill(&mut client, &vec![b'x'; 32 << 20]);
+    server.log_line_with("disconnected uncleanly (connection time limit)");
 }
 
 #[test]
@@ -458,6 +568,37 @@ fn a_client_that_reads_slowly_gets_what_it_sent_before_the_signal() {
     assert_eq!(received.len(), sent);
     drop(client);
     assert!(server.wait().success());
+}
+
+#[test]
+fn replies_that_the_shutdown_cuts_off_end_with_a_reset() {
+    let mut server = TestServer::start(&["-q"]);
+    // With some of these lengths, the last replies do not fit in the kernel's buffers.
+    let clients: Vec<_> = (1..60)
+        .map(|number| {
+            let client = server.connect();
+            let mut sender = client.stream.try_clone().unwrap();
+            let length = number * (128 << 10);
+            let sending = std::thread::spawn(move || {
+                let _ = sender.write_all(&vec![b'x'; length]);
+                let _ = sender.shutdown(std::net::Shutdown::Write);
+            });
+            (client, length, sending)
+        })
+        .collect();
+    std::thread::sleep(Duration::from_secs(1));
+    server.send_signal(Signal::TERM);
+    assert!(server.wait().success());
+    let mut cut = 0;
+    for (client, length, sending) in clients {
+        let mut received = Vec::new();
+        match (&client.stream).read_to_end(&mut received) {
+            Ok(_) => assert_eq!(received.len(), length),
+            Err(_) => cut += 1,
+        }
+        sending.join().unwrap();
+    }
+    assert!(cut > 0);
 }
 
 #[test]

@@ -1,15 +1,19 @@
 //! A mock server: plays the server side of a transcript to each client.
 
+use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::blocking;
+use crate::deadline::at;
 use crate::playing::{self, Performance};
 use crate::serve::client::{Admission, Client};
+use crate::serve::limits::{LAST_REPLIES, Limits};
 use crate::serve::log::LogEvent;
 use crate::status::{Failure, Status};
 use crate::transcript::{Diff, Follow, Item, Playable, Side};
@@ -19,15 +23,23 @@ use crate::transport::Address;
 #[derive(Debug)]
 pub(in crate::serve) struct Mock {
     transcript: Playable,
+    limits: Limits,
     admission: Admission,
     stopping: watch::Receiver<bool>,
     /// How many clients did not complete the transcript.
     failed: AtomicUsize,
 }
 
-/// Opens a transcript to be played on `address`.
-pub(super) fn open(path: &Path, address: &Address) -> Result<Playable> {
-    let transcript = playing::open(path, Side::Server)?;
+/// Opens a transcript to be played on `address`. Cancel-safe.
+pub(super) async fn open(path: &Path, address: &Address) -> Result<Playable> {
+    let transcript = if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
+        playing::open(path, Side::Server)?
+    } else {
+        // Opening or reading a FIFO may block, and a signal must end it.
+        let path = path.to_owned();
+        let unread = format!("cannot read {}", path.display());
+        blocking::run(move || playing::open(&path, Side::Server)).await.context(unread)??
+    };
     let reset = transcript.transcript().entries.iter().find(|entry| entry.item == Item::Reset);
     if let (Some(entry), Address::Unix(_)) = (reset, address) {
         let message = format_args!("{}:{}: a Unix socket cannot play 'S RST'", path.display(), entry.line);
@@ -37,8 +49,13 @@ pub(super) fn open(path: &Path, address: &Address) -> Result<Playable> {
 }
 
 impl Mock {
-    pub(super) fn new(transcript: Playable, admission: Admission, stopping: watch::Receiver<bool>) -> Self {
-        Self { transcript, admission, stopping, failed: AtomicUsize::new(0) }
+    pub(super) fn new(
+        transcript: Playable,
+        limits: Limits,
+        admission: Admission,
+        stopping: watch::Receiver<bool>,
+    ) -> Self {
+        Self { transcript, limits, admission, stopping, failed: AtomicUsize::new(0) }
     }
 
     pub(super) fn spawn(mock: &Arc<Self>, client: Client) {
@@ -52,25 +69,32 @@ impl Mock {
         let admitted = self.admission.admit(&mut stream, client);
         let mut performance = Performance::new(Follow::new(self.transcript.clone()), stream);
         let mut stopping = self.stopping.clone();
-        let completed = tokio::select! {
-            outcome = performance.run() => match outcome {
-                Ok(()) => true,
-                Err(divergence) => {
+        let connection_end = self.limits.connection_end(started);
+        let (completed, reason) = tokio::select! {
+            played = performance.run_for_client(self.limits.idle) => match played {
+                Ok(Ok(())) => (true, None),
+                Ok(Err(divergence)) => {
                     let diff = Diff::new(&self.transcript, &divergence, &client.to_string());
                     self.admission.log.add(&LogEvent::Diverged { client, diff });
-                    false
+                    (false, None)
                 }
+                Err(abandoned) => (false, Some(abandoned.reason())),
             },
-            _ = stopping.wait_for(|&stopping| stopping) => false,
+            () = at(connection_end) => (false, Some("connection time limit")),
+            _ = stopping.wait_for(|&stopping| stopping) => (false, None),
         };
         if !completed {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         // The result is known, although closing the connection may take a while.
         place.set_served();
-        performance.close().await;
+        let end = connection_end.map(|end| end.max(Instant::now()) + LAST_REPLIES);
+        tokio::select! {
+            () = performance.close() => {}
+            () = at(end) => {}
+        }
         let seconds = started.elapsed().as_secs_f64();
-        self.admission.log.add(&LogEvent::Played { client, completed, seconds });
+        self.admission.log.add(&LogEvent::Played { client, completed, reason, seconds });
         // The recording is complete before the server may exit.
         drop(admitted);
         drop(place);

@@ -132,6 +132,10 @@ impl Player for Follow {
         }
     }
 
+    fn kept(&self) -> usize {
+        self.script.lane.input().len()
+    }
+
     fn own(&self) -> Side {
         self.script.own()
     }

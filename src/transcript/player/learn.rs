@@ -303,6 +303,10 @@ impl Player for Learn {
         self.script.wants_bytes()
     }
 
+    fn kept(&self) -> usize {
+        self.script.lane.input().len()
+    }
+
     fn own(&self) -> Side {
         self.script.own()
     }
