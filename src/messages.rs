@@ -31,6 +31,11 @@ pub(crate) fn notice(line: impl Display) {
     let _ = write_all(stderr(), format!("{}\n", printable(&line.to_string())).as_bytes());
 }
 
+/// Writes text to standard error. It waits for a reader, if there is one.
+pub(crate) fn write_to_stderr(text: &str) -> io::Result<()> {
+    write_all(stderr(), text.as_bytes())
+}
+
 /// Writes `capchat: ` and a message to standard error. What is not plain in it, such as control characters in
 /// an address, is escaped, so that it stays one line.
 pub(crate) fn report(message: impl Display) {

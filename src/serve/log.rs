@@ -5,22 +5,24 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::Write;
+use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
 
+use crate::blocking;
+use crate::messages;
 use crate::transcript::Diff;
 use crate::transport::Peer;
 
-/// How many lines may wait to be written.
+/// How many lines, and how many bytes, may wait to be written.
 const QUEUE: usize = 4096;
+const QUEUE_BYTES: usize = 1024 * 1024;
 
 /// How long the last lines may take to be written when the server exits.
 const FINISH_LIMIT: Duration = Duration::from_millis(500);
@@ -75,6 +77,9 @@ pub(super) enum LogEvent {
     Played {
         client: Peer,
         completed: bool,
+        /// Why the transcript was abandoned, if the client did not depart from it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<&'static str>,
         seconds: f64,
     },
     /// A client's recording is missing or incomplete.
@@ -133,9 +138,11 @@ impl fmt::Display for LogEvent {
                 write!(f, "{client} departed from the transcript: {}", diff.headline)?;
                 diff.lines.iter().try_for_each(|line| write!(f, "\n{line}"))
             }
-            Self::Played { client, completed, seconds } => {
+            Self::Played { client, completed, reason, seconds } => {
                 let how = if *completed { "completed" } else { "did not complete" };
-                write!(f, "{client} disconnected: {how} the transcript, {seconds:.3} s")
+                write!(f, "{client} disconnected: {how} the transcript")?;
+                reason.iter().try_for_each(|reason| write!(f, " ({reason})"))?;
+                write!(f, ", {seconds:.3} s")
             }
             Self::NotRecorded { client, error } => write!(f, "{client} could not be recorded: {error}"),
             Self::Full { clients } => write!(f, "client limit reached ({clients}); new clients will wait"),
@@ -179,43 +186,69 @@ pub(super) struct Log {
     level: LogLevel,
     format: LogFormat,
     queue: SyncSender<Queued>,
-    dropped: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    /// The size of the lines in the queue, and of the one that is being written.
+    bytes: AtomicUsize,
+    /// How many lines were dropped and not reported yet.
+    dropped: AtomicU64,
 }
 
 #[derive(Debug)]
 enum Queued {
-    Line(String),
+    Line(Line),
     /// Dropped once every line before it is written.
     Finish(SyncSender<()>),
+}
+
+#[derive(Debug)]
+struct Line {
+    text: String,
+    /// How many lines are lost if this one cannot be written.
+    stands_for: u64,
 }
 
 impl Log {
     /// Starts the thread that writes the log. Returns an error if the system has no thread left.
     pub(super) fn start(level: LogLevel, format: LogFormat) -> Result<Self> {
         let (queue, queued) = sync_channel(QUEUE);
+        let counters = Arc::new(Counters::default());
         if level > LogLevel::Quiet {
-            let thread = thread::Builder::new().spawn(move || write_queued(&queued));
-            thread.context("could not start the log")?;
+            let counters = Arc::clone(&counters);
+            let writing = blocking::spawn(move || counters.write(&queued, messages::write_to_stderr));
+            writing.context("could not start the log")?;
         }
-        Ok(Self { level, format, queue, dropped: Arc::default() })
+        Ok(Self { level, format, queue, counters })
     }
 
     /// Logs an event, unless the level excludes it. Never blocks.
     pub(super) fn add(&self, event: &LogEvent) {
-        if event.level() > self.level {
-            return;
-        }
-        let dropped = self.dropped.swap(0, Ordering::Relaxed);
-        if dropped > 0 && !self.enqueue(&LogEvent::Dropped { lines: dropped }) {
-            self.dropped.fetch_add(dropped, Ordering::Relaxed);
-        }
-        if !self.enqueue(event) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+        if event.level() <= self.level {
+            self.report_dropped();
+            self.enqueue(event, 1);
         }
     }
 
-    fn enqueue(&self, event: &LogEvent) -> bool {
-        self.queue.try_send(Queued::Line(self.format(event))).is_ok()
+    fn report_dropped(&self) {
+        let lines = self.counters.dropped.swap(0, Ordering::Relaxed);
+        if lines > 0 {
+            self.enqueue(&LogEvent::Dropped { lines }, lines);
+        }
+    }
+
+    fn enqueue(&self, event: &LogEvent, stands_for: u64) {
+        let line = Line { text: self.format(event), stands_for };
+        let length = line.text.len();
+        // A line that is longer than the queue may be, is taken if it is alone.
+        let others = self.counters.bytes.fetch_add(length, Ordering::Relaxed);
+        let fits = others == 0 || others + length <= QUEUE_BYTES;
+        if !fits || self.queue.try_send(Queued::Line(line)).is_err() {
+            self.counters.bytes.fetch_sub(length, Ordering::Relaxed);
+            self.counters.dropped.fetch_add(stands_for, Ordering::Relaxed);
+        }
     }
 
     fn format(&self, event: &LogEvent) -> String {
@@ -231,21 +264,115 @@ impl Log {
 
     /// Waits until all lines are written, or a short time has passed.
     pub(super) fn finish(&self) {
+        if self.level == LogLevel::Quiet {
+            return;
+        }
+        self.report_dropped();
         let (written, all_written) = sync_channel(1);
-        if self.level > LogLevel::Quiet && self.queue.try_send(Queued::Finish(written)).is_ok() {
+        if self.queue.try_send(Queued::Finish(written)).is_ok() {
             // If this times out, nobody reads the log.
             let _ = all_written.recv_timeout(FINISH_LIMIT);
         }
     }
 }
 
-fn write_queued(queued: &Receiver<Queued>) {
-    let mut stderr = std::io::stderr();
-    for queued in queued {
-        match queued {
-            // Nothing can be reported to a reader that is gone; another one may open the same FIFO later.
-            Queued::Line(line) => drop(stderr.write_all(line.as_bytes())),
-            Queued::Finish(written) => drop(written),
+impl Counters {
+    fn write(&self, queue: &Receiver<Queued>, write: impl Fn(&str) -> io::Result<()>) {
+        for queued in queue {
+            match queued {
+                Queued::Line(Line { text, stands_for }) => {
+                    // Nothing can be reported to a reader that is gone, but another one may open the same FIFO later.
+                    if write(&text).is_err() {
+                        self.dropped.fetch_add(stands_for, Ordering::Relaxed);
+                    }
+                    self.bytes.fetch_sub(text.len(), Ordering::Relaxed);
+                }
+                Queued::Finish(written) => drop(written),
+            }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    /// A log whose lines nobody takes out of the queue yet.
+    fn log() -> (Log, Receiver<Queued>) {
+        let (queue, queued) = sync_channel(QUEUE);
+        let counters = Arc::default();
+        (Log { level: LogLevel::Normal, format: LogFormat::Text, queue, counters }, queued)
+    }
+
+    fn long_event() -> LogEvent {
+        LogEvent::NotRecorded { client: Peer::Unix(1), error: "x".repeat(QUEUE_BYTES / 10) }
+    }
+
+    /// Writes what is queued.
+    fn write(log: &Log, queued: &Receiver<Queued>, write: impl Fn(&str) -> io::Result<()>) -> String {
+        let counters = Arc::clone(&log.counters);
+        let text = RefCell::new(String::new());
+        log.queue.try_send(Queued::Finish(sync_channel(1).0)).unwrap();
+        let queued = queued.try_iter().collect::<Vec<_>>();
+        let (sender, receiver) = sync_channel(QUEUE);
+        for queued in queued {
+            sender.send(queued).unwrap();
+        }
+        drop(sender);
+        counters.write(&receiver, |line| {
+            write(line)?;
+            text.borrow_mut().push_str(line);
+            Ok(())
+        });
+        text.into_inner()
+    }
+
+    #[test]
+    fn the_queue_is_bounded_in_bytes() {
+        let (log, queued) = log();
+        for _ in 0..100 {
+            log.add(&long_event());
+        }
+        assert!(log.counters.bytes.load(Ordering::Relaxed) <= QUEUE_BYTES);
+        let text = write(&log, &queued, |_| Ok(()));
+        assert_eq!(text.matches("could not be recorded").count(), 9);
+        let reported: u64 =
+            text.lines().filter_map(|line| line.split(" log line").next()?.parse::<u64>().ok()).sum();
+        assert_eq!(reported + log.counters.dropped.load(Ordering::Relaxed), 91);
+        assert_eq!(log.counters.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_line_that_is_longer_than_the_queue_is_logged() {
+        let (log, queued) = log();
+        log.add(&LogEvent::NotRecorded { client: Peer::Unix(1), error: "x".repeat(2 * QUEUE_BYTES) });
+        assert!(write(&log, &queued, |_| Ok(())).len() > 2 * QUEUE_BYTES);
+        assert_eq!(log.counters.dropped.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn lines_that_cannot_be_written_are_counted_once() {
+        let (log, queued) = log();
+        for _ in 0..3 {
+            log.add(&long_event());
+        }
+        write(&log, &queued, |_| Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(log.counters.dropped.load(Ordering::Relaxed), 3);
+        // The line that says so is not one of them.
+        let (queue, queued) = sync_channel(QUEUE);
+        let log = Log { queue, ..log };
+        log.report_dropped();
+        assert_eq!(log.counters.dropped.load(Ordering::Relaxed), 0);
+        write(&log, &queued, |_| Err(io::ErrorKind::StorageFull.into()));
+        assert_eq!(log.counters.dropped.load(Ordering::Relaxed), 3);
+        let (queue, queued) = sync_channel(QUEUE);
+        let log = Log { queue, ..log };
+        log.add(&LogEvent::Stopped { clients: 1 });
+        assert_eq!(
+            write(&log, &queued, |_| Ok(())),
+            "3 log lines dropped\nstopped; 1 client still connected\n"
+        );
     }
 }
