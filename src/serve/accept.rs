@@ -14,12 +14,17 @@ use super::client::Client;
 use super::clients::Clients;
 use super::log::{Log, LogEvent};
 use super::service::Service;
+use crate::memory;
 use crate::messages::reason;
-use crate::transport::{Listener, Peer, Stream};
+use crate::transport::{Listener, Peer, Stream, is_the_clients};
 
 /// How long the acceptor waits for a client to disconnect before it tries again, if the system has no
 /// descriptor or memory for another one.
 const STARVATION_PAUSE: Duration = Duration::from_millis(500);
+
+/// How many clients in a row may fail while they are accepted. After that it is not the clients: the attempts would
+/// only burn the processor.
+const MOST_EXCUSED: usize = 5000;
 
 /// Accepts clients and hands them to the service.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub(super) struct Acceptor {
     stopping: watch::Receiver<bool>,
     /// Whether the last attempt failed, so that a lack is logged once, and not at each attempt.
     is_starved: bool,
+    /// How many attempts in a row failed because of a client.
+    excused: usize,
     /// Whether the next client had to be waited for.
     has_waited: bool,
 }
@@ -45,8 +52,8 @@ impl Acceptor {
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let (turn, is_starved, has_waited) = (0, false, false);
-        Self { listeners, turn, clients, service, log, stopping, is_starved, has_waited }
+        let (turn, is_starved, excused, has_waited) = (0, false, 0, false);
+        Self { listeners, turn, clients, service, log, stopping, is_starved, excused, has_waited }
     }
 
     /// Accepts until the server stops.
@@ -92,7 +99,7 @@ impl Acceptor {
             {
                 match accepted {
                     Ok((stream, peer)) => self.welcome(stream, peer),
-                    Err(error) if is_the_clients(&error) => {}
+                    Err(error) if self.is_excused(&error) => {}
                     Err(_) => break,
                 }
             }
@@ -102,6 +109,8 @@ impl Acceptor {
     }
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
+        // Before the client is taken from the backlog, where it can wait.
+        memory::check_room()?;
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
             let accepted = self.listeners[self.turn].poll_accept(cx);
@@ -115,13 +124,20 @@ impl Acceptor {
 
     fn welcome(&mut self, stream: Stream, peer: Peer) {
         self.is_starved = false;
+        self.excused = 0;
         self.service.spawn(Client { stream, peer, place: self.clients.enter() });
+    }
+
+    /// Whether an error is that of a client, and not one of too many in a row: the next attempt may succeed.
+    fn is_excused(&mut self, error: &io::Error) -> bool {
+        self.excused += 1;
+        is_the_clients(error) && self.excused <= MOST_EXCUSED
     }
 
     /// Waits until another attempt may succeed: without a descriptor or memory, accept(2) fails immediately
     /// every time, and trying again would only burn the processor.
     async fn wait_out(&mut self, error: &io::Error) {
-        if is_the_clients(error) {
+        if self.is_excused(error) {
             return;
         }
         if !mem::replace(&mut self.is_starved, true) {
@@ -130,12 +146,4 @@ impl Acceptor {
         // Either is a reason to try again.
         let _ = timeout(STARVATION_PAUSE, self.clients.wait_for_change()).await;
     }
-}
-
-/// Whether accept(2) failed because of the client it would have accepted, so that the next attempt may succeed.
-fn is_the_clients(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
-    )
 }
