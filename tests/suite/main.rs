@@ -7,6 +7,7 @@
 //! | the forms of an address | `addresses` |
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
+//! | system calls that fail, threads, files that block | `faults` |
 //! | `--record`, on either side | `record` |
 //! | `connect` in a pipe | `pipe`, `upload`, `lockstep`, `limits` (time limits, `--retry`) |
 //! | `connect --listen` | `listen` |
@@ -28,6 +29,7 @@ mod check;
 mod command_line;
 mod completions;
 mod deliveries;
+mod faults;
 mod help;
 mod install;
 mod interop;

@@ -21,7 +21,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::client::{Client, raise_descriptor_limit};
-use support::programs::{capchat, note};
+use support::programs::{capchat, is_missing, note};
 use support::server::TestServer;
 use support::wait::eventually;
 
@@ -157,6 +157,148 @@ fn clients_that_never_read() {
     other.expect_answer();
     drop(clients);
     server.connect().expect_answer();
+}
+
+/// Sends this text again and again, and reads the replies, until it fails.
+fn keep_busy(address: &str, text: &str) -> thread::JoinHandle<()> {
+    let client = Client::connect(address);
+    let block = text.repeat(1 + (1 << 20) / text.len());
+    let mut sender = client.stream.try_clone().unwrap();
+    let sender = thread::spawn(move || while sender.write_all(block.as_bytes()).is_ok() {});
+    thread::spawn(move || {
+        let mut buffer = vec![0; 256 << 10];
+        while (&client.stream).read(&mut buffer).is_ok_and(|count| count > 0) {}
+        let _ = client.stream.shutdown(std::net::Shutdown::Both);
+        let _ = sender.join();
+    })
+}
+
+/// The median time of a small message next to 8 busy clients.
+fn median_ping(server: &TestServer, text: &str) -> Duration {
+    let _busy: Vec<_> = (0..8).map(|_| keep_busy(server.address(), text)).collect();
+    thread::sleep(Duration::from_millis(500));
+    let mut client = server.connect();
+    let mut times: Vec<Duration> = (0..31)
+        .map(|_| {
+            let start = Instant::now();
+            client.send("PING\n");
+            client.expect("PING\n");
+            start.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+#[test]
+fn busy_clients_delay_others_no_more_than_an_echo_in_c_would() {
+    let _turn = alone();
+    if is_missing("cc") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let floor = folder.path().join("floor");
+    let source = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/load/floor.c");
+    assert!(
+        std::process::Command::new("cc")
+            .args(["-O2", "-o"])
+            .arg(&floor)
+            .arg(source)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let echo = median_ping(
+        &TestServer::start_with(&mut std::process::Command::new(&floor), 1),
+        "the quick brown fox\n",
+    );
+    note(format_args!("an echo in C, 8 clients of ASCII: {echo:?}"));
+    // Plain, slow, and the slowest text that there is: each capital is three characters.
+    for text in ["the quick brown fox\n", "სწრაფი ყავისფერი მელა\n", "\u{390}\u{3b0}\u{390}\u{3b0}\n"]
+    {
+        let ping = median_ping(&TestServer::start(&["-q"]), text);
+        note(format_args!("capchat, 8 clients of {text:?}: {ping:?}"));
+        assert!(ping <= 2 * echo, "{text:?}: {ping:?}, and {echo:?} with an echo in C");
+    }
+}
+
+/// A server with so much address space, in KiB.
+fn with_memory(limit: usize, options: &str) -> TestServer {
+    let program = env!("CARGO_BIN_EXE_capchat");
+    let script = format!("ulimit -v {limit} && exec {program} serve {options} 127.0.0.1:0");
+    TestServer::start_with(std::process::Command::new("sh").args(["-c", &script]), 1)
+}
+
+#[test]
+fn a_lack_of_memory_for_replies_costs_those_who_do_not_take_them() {
+    let _turn = alone();
+    let server = with_memory(50_000, "");
+    let mut steady = server.connect();
+    steady.expect_answer();
+    let clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
+    let senders: Vec<_> = clients
+        .iter()
+        .map(|client| {
+            let mut stream = client.stream.try_clone().unwrap();
+            stream.set_write_timeout(Some(Duration::from_secs(1))).unwrap();
+            thread::spawn(move || drop(stream.write_all(&vec![b'x'; 13 << 20])))
+        })
+        .collect();
+    for sender in senders {
+        sender.join().unwrap();
+    }
+    assert!(server.log_line_with("disconnected").contains("disconnected uncleanly (out of memory)"));
+    steady.expect_answer();
+    drop(clients);
+    server.connect().expect_answer();
+    steady.expect_answer();
+}
+
+#[test]
+fn a_lack_of_memory_for_messages_costs_those_who_do_not_finish_them() {
+    let _turn = alone();
+    let server = with_memory(30_000, "--message-gap never");
+    let mut steady = server.connect();
+    steady.expect_answer();
+    for _ in 0..3 {
+        let mut clients: Vec<Client> = (0..600).map(|_| server.connect()).collect();
+        for client in &mut clients {
+            // Some are reset, and some have to wait until they are accepted.
+            let _ = client.stream.write_all(&vec![b'x'; 65_535]);
+        }
+        assert!(server.log_line_with("disconnected").contains("disconnected uncleanly (out of memory)"));
+        steady.expect_answer();
+        drop(clients);
+        server.connect().expect_answer();
+    }
+    steady.expect_answer();
+}
+
+#[test]
+fn a_log_that_is_not_read_is_bounded_in_bytes() {
+    let _turn = alone();
+    let chats = tempfile::tempdir().unwrap();
+    let path = chats.path().join("t.chat");
+    fs::write(&path, format!("C: {}\n", "x".repeat(1_000_000))).unwrap();
+    // Standard error is not read: nobody takes the lines from the channel, but they come through it.
+    let socket = chats.path().join("socket");
+    let mut command = capchat();
+    command.args(["serve", "--play"]).arg(&path).arg(format!("unix:{}", socket.display()));
+    let mut child =
+        command.stderr(std::process::Stdio::piped()).stdout(std::process::Stdio::null()).spawn().unwrap();
+    for _ in 0..100 {
+        let mut client = eventually("a connection", || std::os::unix::net::UnixStream::connect(&socket).ok());
+        let _ = client.write_all(b"y\n");
+        let _ = client.shutdown(std::net::Shutdown::Write);
+        let _ = client.read_to_end(&mut Vec::new());
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak: u64 = peak.trim_matches(|c: char| !c.is_ascii_digit()).parse().unwrap();
+    note(format_args!("peak memory with 100 long lines in the log: {peak} KiB"));
+    let _ = child.kill();
+    let _ = child.wait();
+    assert!(peak < 48 * 1024, "{peak} KiB");
 }
 
 #[test]

@@ -16,6 +16,31 @@ pub(crate) fn capchat() -> Command {
     command
 }
 
+/// The program under test, run by a shell after `setup`, such as `ulimit -f 1`.
+pub(crate) fn capchat_after(setup: &str) -> Command {
+    let mut command = Command::new("sh");
+    command.args(["-c", &format!("{setup}; exec \"$0\" \"$@\""), CAPCHAT]).env_remove("CAPCHAT_ADDRESS");
+    command
+}
+
+/// The program under test, with system calls that fail: `injection` is that of strace(1). `None`, if there is no
+/// strace or it is not permitted; says then that the test is skipped.
+pub(crate) fn capchat_traced(injection: &str) -> Option<Command> {
+    if is_missing("strace") {
+        return None;
+    }
+    let tried = Command::new("strace").args(["-o", "/dev/null", "true"]).output().unwrap();
+    if !tried.status.success() {
+        skipped("strace is not permitted");
+        return None;
+    }
+    let mut command = Command::new("strace");
+    // With -D, the tracer is the child, and the program under test keeps the identifier that is known here.
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null"]);
+    command.args(["-e", &format!("inject={injection}"), CAPCHAT]).env_remove("CAPCHAT_ADDRESS");
+    Some(command)
+}
+
 /// A check of `files` against the server at `address`. More options may follow.
 pub(crate) fn check(address: &str, files: &[&str]) -> Command {
     transcripts(Some(address), None, files)
