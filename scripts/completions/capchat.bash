@@ -299,7 +299,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__serve)
-            opts="-4 -6 -q -v -h --max-clients --idle-timeout --connections --message-gap --play --record --quiet --verbose --log-format --help"
+            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --record --quiet --verbose --log-format --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -313,6 +313,13 @@ _capchat() {
                     return 0
                     ;;
                 --idle-timeout)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --max-connection-time)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -31,7 +31,8 @@ complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connec
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve at most N clients at a time; others wait' -r -f
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients that send nothing for TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients without progress for TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-connection-time -d 'Disconnect clients after TIME, whatever they do' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME, or never' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
