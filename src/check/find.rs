@@ -67,8 +67,14 @@ fn find_below(directory: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
         // Links to files are followed, but not links to directories, which may form a loop.
         if entry.file_type()?.is_dir() {
             find_below(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == EXTENSION) && path.is_file() {
-            files.push(path);
+        } else if path.extension().is_some_and(|extension| extension == EXTENSION) {
+            match fs::metadata(&path) {
+                Ok(metadata) if metadata.is_file() => files.push(path),
+                Ok(_) => {}
+                // A link to nothing, such as an editor's lock.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
         }
     }
     Ok(())

@@ -71,6 +71,8 @@ impl Recording {
             let destination = std::mem::replace(&mut inner.destination, Destination::Finished);
             match (inner.error.take(), destination) {
                 (Some(error), _) => Err(error),
+                // Something is better than a conversation in which nothing was said.
+                (None, Destination::Replacement(replacement)) if replacement.is_empty() => Ok(()),
                 (None, Destination::Replacement(replacement)) => replacement.commit(),
                 (None, Destination::New(_) | Destination::Finished) => Ok(()),
             }

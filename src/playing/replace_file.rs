@@ -29,6 +29,7 @@ pub(crate) fn replace_file(path: &Path, old: &[String], text: &str) -> io::Resul
 pub(super) struct Replacement {
     file: NamedTempFile,
     path: PathBuf,
+    is_empty: bool,
 }
 
 impl Replacement {
@@ -48,11 +49,16 @@ impl Replacement {
             .permissions(permissions)
             .tempfile_in(directory(&path))
             .map_err(without_path)?;
-        Ok(Self { file, path })
+        Ok(Self { file, path, is_empty: true })
     }
 
     pub(super) fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.is_empty &= bytes.is_empty();
         self.file.as_file_mut().write_all(bytes)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.is_empty
     }
 
     /// Puts the file in place, on disk.

@@ -13,7 +13,7 @@ use crate::support::programs::capchat;
 use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
-use crate::support::wait::eventually;
+use crate::support::wait::{DEADLINE, eventually, lines_of, wait_for_exit};
 
 /// The signals that end a client, and its exit status.
 const ENDING: [(Signal, i32); 4] =
@@ -99,6 +99,18 @@ fn an_interrupted_recording_is_kept() {
         assert_eq!(chats.read("t.chat"), "C: hi\nS: HI\n");
         assert_eq!(chats.names(), ["t.chat"]);
     }
+}
+
+#[test]
+fn a_conversation_in_which_nothing_was_said_replaces_no_recording() {
+    let server = TestServer::start(&[]);
+    let chats = Chats::with("# an old one\n");
+    let mut client = chats.connect(server.address()).args(&["--record", "t.chat", "-v"]).start();
+    let errors = lines_of(client.child.stderr.take().unwrap());
+    assert!(errors.recv_timeout(DEADLINE).unwrap().contains("connected"));
+    kill_process(Pid::from_child(&client.child), Signal::TERM).unwrap();
+    assert_eq!(wait_for_exit(&mut client.child).code(), Some(143));
+    assert_eq!((chats.read("t.chat").as_str(), chats.names().len()), ("# an old one\n", 1));
 }
 
 #[test]

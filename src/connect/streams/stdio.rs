@@ -163,6 +163,10 @@ impl Sink {
         if buffer.len() == buffer.capacity() {
             self.room = BUFFER;
         }
+        if self.written_directly.back().is_some_and(Result::is_err) {
+            // What follows bytes that are missing is not written either, even if it could be.
+            return;
+        }
         if self.thread.is_none() && self.fits_directly(&buffer) {
             let result = write_all(self.output, &buffer).map(|()| buffer);
             self.written_directly.push_back(result);

@@ -72,7 +72,13 @@ impl Tail {
             // A mock's client ends first, unless the mock has.
             (Side::Server, None) if !script.lane.has_ended => Progress::wait(None),
             (Side::Server, None) if now < since + LINGER => wait_until(since + LINGER),
-            (_, None) => wait_until(since.max(script.since) + GRACE),
+            (_, None) => match wait_until(since.max(script.since) + GRACE) {
+                // Our bytes did not get through, and it is not the server's end that explains it.
+                Progress::Passed if own == Side::Client && script.lane.is_refused => {
+                    Progress::Failed(script.ended_early(Vec::new()))
+                }
+                progress => progress,
+            },
         }
     }
 

@@ -495,6 +495,29 @@ fn a_client_that_has_only_shut_down_its_side_is_sent_everything() {
 }
 
 #[test]
+fn bytes_that_are_refused_for_no_reason_are_a_failure() {
+    let text = "C: a\nS: b\nC: c\n";
+    let mut check = follow(text, Side::Client);
+    assert_eq!(after(&mut check, &["<sent 2>", "b\n"]), Step::Send(b"c\n".to_vec()));
+    check.refused(START);
+    assert_eq!(check.advance(START), Step::End);
+    assert_eq!(check.advance(START), Step::Wait(Some(START + ms(500))));
+    assert_eq!(check.advance(START + ms(500)), Step::Done(closed_early(3, "")));
+    // An update must not take the silence for what the server says now.
+    let mut update = Learn::new(Playable::new(parse("C: c\nS EOF\n"), Side::Client).unwrap());
+    let mut now = START;
+    let result = loop {
+        match update.advance(now) {
+            Step::Wait(Some(until)) => now = until,
+            Step::Send(_) => update.refused(now),
+            Step::Done(result) => break result,
+            Step::End | Step::Reset | Step::Wait(None) => {}
+        }
+    };
+    assert_eq!(result, Err(closed_early(2, "").unwrap_err()));
+}
+
+#[test]
 fn a_check_learns_from_reading_why_its_bytes_are_refused() {
     let text = "C: a\nS: b\nC: c\nS: d\n";
     let mut check = follow(text, Side::Client);
