@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::runtime;
 use crate::transport::Dialer;
 pub(crate) use report::ReportFormat;
 
@@ -43,8 +44,7 @@ pub(crate) struct Settings {
 /// Returns a usage failure, before any connection is made, if a file is not a valid transcript; otherwise the
 /// failure that [`report::PRECEDENCE`] puts first.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("could not start the check")?;
+    let runtime = runtime::start().context("could not start the check")?;
     let result = runtime.block_on(run::run(settings));
     // A name resolution that hangs is not waited for.
     runtime.shutdown_background();

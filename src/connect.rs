@@ -20,6 +20,7 @@ use anyhow::{Context, Result};
 use crate::deadline::TimeLimit;
 use crate::messages;
 use crate::playing::Recording;
+use crate::runtime;
 use crate::signals::{self, Signal, Signals};
 use crate::status::Failure;
 use conversation::Conversation;
@@ -79,8 +80,7 @@ impl Mode {
 
 /// Talks to a server, or to a client that connects, until one of the two sides has ended the conversation.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("could not start the client")?;
+    let runtime = runtime::start().context("could not start the client")?;
     let result = runtime.block_on(connect(settings));
     // A name resolution that hangs is not waited for.
     runtime.shutdown_background();

@@ -14,6 +14,7 @@ mod memory;
 pub mod message;
 mod messages;
 mod playing;
+mod runtime;
 mod serve;
 mod settings;
 mod signals;

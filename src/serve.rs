@@ -27,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::memory;
 use crate::messages;
+use crate::runtime;
 use crate::signals::{self, Signal, Signals};
 use crate::transport::{Address, Family, Listener};
 use accept::Acceptor;
@@ -68,8 +69,7 @@ pub(crate) struct Settings {
 /// reported at the end.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     raise_descriptor_limit();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.context("could not start the server")?;
+    let runtime = runtime::start().context("could not start the server")?;
     runtime.block_on(serve(settings))
 }
 
