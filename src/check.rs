@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::playing::Values;
 use crate::runtime;
 use crate::transport::Dialer;
 pub(crate) use report::ReportFormat;
@@ -22,6 +23,8 @@ pub(crate) struct Settings {
     pub(crate) dialer: Dialer,
     /// Files, and directories of `*.chat` files.
     pub(crate) paths: Vec<PathBuf>,
+    /// The values of variables.
+    pub(crate) values: Values,
     /// Whether files are rewritten to what the server says.
     pub(crate) updates: bool,
     /// How many transcripts are played at a time.

@@ -5,8 +5,10 @@ mod open;
 mod play;
 mod recording;
 mod replace_file;
+mod values;
 
 pub(crate) use open::{is_standard_input, open};
 pub(crate) use play::Performance;
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;
+pub(crate) use values::{Setting, Values};

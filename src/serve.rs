@@ -27,6 +27,7 @@ use tokio::time::timeout;
 
 use crate::memory;
 use crate::messages;
+use crate::playing::Values;
 use crate::runtime;
 use crate::signals::{self, Signal, Signals};
 use crate::transport::{Address, Family, Listener};
@@ -55,6 +56,8 @@ pub(crate) struct Settings {
     pub(crate) max_connection_time: Option<Duration>,
     /// The transcript to play, in place of capitals.
     pub(crate) play: Option<PathBuf>,
+    /// The values of its variables.
+    pub(crate) values: Values,
     /// How many clients to serve in all; `None` means no limit.
     pub(crate) connections: Option<NonZeroUsize>,
     /// The directory in which connections are recorded, if any.

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
 use crate::connect::{self, Eol, Lockstep, Mode, Opening, PromptSettings};
-use crate::playing::is_standard_input;
+use crate::playing::{Values, is_standard_input};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transport::{Address, Dialer, Family};
@@ -24,6 +24,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
         idle_timeout: args.idle_timeout,
         max_connection_time: args.max_connection_time,
         play: args.play,
+        values: Values::new(args.set)?,
         connections: args.connections,
         record: args.record,
         log_level: match (args.quiet, args.verbose) {
@@ -93,6 +94,7 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
     Ok(check::Settings {
         dialer: dialer(address, family, args.dial, args.verbose)?,
         paths: args.files,
+        values: Values::new(args.set)?,
         updates: args.update,
         jobs: args.jobs,
         format: args.report,

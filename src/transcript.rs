@@ -14,9 +14,12 @@ mod player;
 mod properties;
 mod reader;
 mod recorder;
+mod scan;
+mod template;
 #[cfg(test)]
 mod testing;
 mod update;
+mod variables;
 mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
@@ -29,3 +32,4 @@ pub(crate) use player::{End, Follow, Learn, Player, Step, Turn};
 pub(crate) use reader::read;
 pub(crate) use recorder::Recorder;
 pub(crate) use update::{Conflict, rewrite};
+pub(crate) use variables::{Variables, check_value, is_name};

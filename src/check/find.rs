@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use crate::messages::{self, reason};
-use crate::playing::{is_standard_input, open};
+use crate::playing::{Values, is_standard_input, open};
 use crate::status::Failure;
 use crate::transcript::{Playable, Side};
 use crate::transport::{Address, Family};
@@ -16,11 +16,11 @@ use crate::transport::{Address, Family};
 const EXTENSION: &str = "chat";
 
 /// Reads all transcripts of `paths`. Reports each that is invalid; the last one is the error.
-pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Playable>> {
+pub(super) fn open_all(paths: &[PathBuf], values: &Values) -> Result<Vec<Playable>> {
     let mut transcripts = Vec::new();
     let mut last_error = None;
     for path in find_all(paths)? {
-        match open(&path, Side::Client) {
+        match open(&path, Side::Client, values) {
             Ok(transcript) => transcripts.push(transcript),
             Err(error) => {
                 if let Some(error) = last_error.replace(error) {
@@ -29,7 +29,10 @@ pub(super) fn open_all(paths: &[PathBuf]) -> Result<Vec<Playable>> {
             }
         }
     }
-    last_error.map_or(Ok(transcripts), Err)
+    match last_error {
+        None => values.check_use(&transcripts).map(|()| transcripts),
+        Some(error) => Err(error),
+    }
 }
 
 fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {

@@ -21,8 +21,8 @@ use crate::transport::{Dialer, Stream};
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
-    let files = settings.paths.clone();
-    let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&files)).await??;
+    let (files, values) = (settings.paths.clone(), settings.values.clone());
+    let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&files, &values)).await??;
     let paths: Vec<PathBuf> = transcripts.iter().map(|playable| playable.transcript().path.clone()).collect();
     let mut report = Report::new(settings, paths.len());
     report.begin();

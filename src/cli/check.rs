@@ -9,6 +9,7 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use super::{CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS, parse_count};
 use crate::check::ReportFormat;
 use crate::duration;
+use crate::playing::Setting;
 
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
@@ -59,6 +60,13 @@ pub(crate) struct CheckArgs {
     /// 3).
     #[arg(long, help_heading = TRANSCRIPTS)]
     pub(crate) update: bool,
+
+    /// Give a variable a value (may be repeated)
+    ///
+    /// The value is bound from the start: it is sent where the client sends the variable, and compared where the server
+    /// does.
+    #[arg(long, value_name = "NAME=VALUE", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
+    pub(crate) set: Vec<Setting>,
 
     /// Run N transcripts in parallel
     #[arg(

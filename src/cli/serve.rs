@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, ValueHint};
 
 use super::{AddressArgs, FamilyArgs, HELP, LIMITS, TRANSCRIPTS, parse_count};
 use crate::duration;
+use crate::playing::Setting;
 use crate::serve::LogFormat;
 
 const REPLIES: &str = "Replies";
@@ -70,6 +71,18 @@ pub(crate) struct ServeArgs {
         help_heading = TRANSCRIPTS
     )]
     pub(crate) play: Option<PathBuf>,
+
+    /// Give a variable a value (may be repeated)
+    ///
+    /// The value is bound from the start, for each client of --play.
+    #[arg(
+        long,
+        value_name = "NAME=VALUE",
+        value_hint = ValueHint::Other,
+        requires = "play",
+        help_heading = TRANSCRIPTS
+    )]
+    pub(crate) set: Vec<Setting>,
 
     /// Record each connection as a transcript in DIR
     ///

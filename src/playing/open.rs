@@ -7,6 +7,7 @@ use std::path::Path;
 
 use anyhow::Result;
 
+use super::values::Values;
 use crate::messages::reason;
 use crate::status::Failure;
 use crate::transcript::{self, Playable, Side};
@@ -19,10 +20,10 @@ pub(crate) fn is_standard_input(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Reads a transcript of which the side `own` is to be played.
+/// Reads a transcript of which the side `own` is to be played, with these values.
 ///
 /// Returns a usage failure if it cannot be read, is invalid, or that side of it cannot be played.
-pub(crate) fn open(path: &Path, own: Side) -> Result<Playable> {
+pub(crate) fn open(path: &Path, own: Side, values: &Values) -> Result<Playable> {
     let (path, bytes) = if is_standard_input(path) {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
@@ -39,6 +40,6 @@ pub(crate) fn open(path: &Path, own: Side) -> Result<Playable> {
         Failure::usage(format_args!("cannot read {}: {}", path.display(), reason(&error)))
     })?;
     transcript::read(path, &bytes)
-        .and_then(|transcript| Playable::new(transcript, own))
+        .and_then(|transcript| Playable::new(transcript, own, values.variables()))
         .map_err(Failure::usage)
 }

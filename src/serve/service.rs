@@ -40,7 +40,7 @@ impl Service {
         };
         Ok(match &settings.play {
             Some(path) => {
-                let transcript = mock::open(path, &settings.address).await?;
+                let transcript = mock::open(path, &settings.address, &settings.values).await?;
                 Self::Mock(Arc::new(Mock::new(transcript, limits, admission()?, stopping.clone())))
             }
             None => Self::Capitals(Arc::new(Capitals {

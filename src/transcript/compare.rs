@@ -1,6 +1,8 @@
 //! Compares an item with input: the only place that knows what an item matches.
 
-use super::format::{Item, LineEnding};
+use super::format::{Item, LineEnding, Pattern};
+use super::scan::Scan;
+use super::variables::Variables;
 
 /// The longest line that a pattern waits for, and the most that is kept for later items, in bytes.
 pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
@@ -25,25 +27,46 @@ pub(super) struct Input<'b> {
     pub(super) has_ended: bool,
 }
 
-/// Compares an item with input. Items without text of their own match nothing.
-pub(super) fn compare(item: &Item, input: Input<'_>, eol: LineEnding) -> Match {
+/// Compares an item with input, and leaves in `scan` what it binds if it matches. Items without text of their own
+/// match nothing.
+///
+/// `scan` is new, or that of the same item and a shorter part of the same input.
+pub(super) fn compare(
+    item: &Item,
+    input: Input<'_>,
+    eol: LineEnding,
+    variables: &Variables,
+    scan: &mut Scan,
+) -> Match {
     let Input { bytes, line_feed, has_ended } = input;
     match item {
         Item::Literal(_, literal) if bytes.starts_with(literal) => Match::Yes(literal.len()),
         Item::Literal(_, literal) if literal.starts_with(bytes) => Match::Open,
+        Item::Template(_, template) => scan.compare(template, bytes, variables),
         Item::Pattern(_, pattern) => match line_feed {
             Some(line_feed) => match bytes[..=line_feed].strip_suffix(eol.bytes()) {
-                Some(line) if pattern.matches(line) => Match::Yes(line_feed + 1),
+                Some(line) if matches(pattern, line, variables, scan) => Match::Yes(line_feed + 1),
                 _ => Match::No,
             },
             None if bytes.len() >= LONGEST_LINE => Match::No,
             // The end of the stream ends a line, but only if there is one.
             None if !has_ended || bytes.is_empty() => Match::Open,
-            None if pattern.matches(bytes) => Match::Yes(bytes.len()),
+            None if matches(pattern, bytes, variables, scan) => Match::Yes(bytes.len()),
             None => Match::No,
         },
         Item::Literal(..) | Item::Any | Item::End(_) | Item::Reset | Item::Wait(..) | Item::Quiet(_) => {
             Match::No
         }
     }
+}
+
+/// Whether a pattern matches a line, and its groups the variables that are bound already.
+fn matches(pattern: &Pattern, line: &[u8], variables: &Variables, scan: &mut Scan) -> bool {
+    let Some(groups) = pattern.groups(line) else { return false };
+    let is_equal = |name, range| variables.get(name).is_none_or(|value| value == &line[range]);
+    if !groups.iter().all(|(name, range)| is_equal(name, range.clone())) {
+        return false;
+    }
+    scan.set_bound(groups);
+    true
 }

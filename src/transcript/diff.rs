@@ -8,7 +8,8 @@ use super::divergence::{Divergence, Fault};
 use super::format::{Entry, Item, LineEnding, Side};
 use super::playable::Playable;
 use super::player::MOST_KEPT;
-use super::writer::{duration, literals, notation};
+use super::variables::{Variables, is_name};
+use super::writer::{duration, escaped, literals, notation};
 use crate::text::printable;
 
 /// How many items are shown before the one that failed.
@@ -16,6 +17,9 @@ const CONTEXT: usize = 2;
 
 /// How many of the received bytes are shown.
 const SHOWN: usize = 2000;
+
+/// How many variables are shown.
+const MOST_VALUES: usize = 20;
 
 /// A divergence for people to read.
 #[derive(Clone, Debug, Serialize)]
@@ -56,7 +60,7 @@ impl Diff {
     /// The diff of what `playable` expected and what `peer` sent.
     pub(crate) fn new(playable: &Playable, divergence: &Divergence, peer: &str) -> Self {
         let (transcript, own) = (playable.transcript(), playable.own());
-        let Divergence { index, fault } = divergence;
+        let Divergence { index, fault, .. } = divergence;
         let entries = &transcript.entries;
         let entry = entries.get(*index);
         let path = printable(&transcript.path.display().to_string());
@@ -87,7 +91,9 @@ impl Diff {
             notes(playable, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
         );
         lines.push(DiffLine::Note(format!("{index} matched, 1 failed, {not_run} not run")));
-        let is_literal = entry.is_none_or(|entry| !matches!(entry.item, Item::Pattern(..) | Item::Quiet(_)));
+        let is_literal = entry.is_none_or(|entry| {
+            !matches!(entry.item, Item::Pattern(..) | Item::Template(..) | Item::Quiet(_))
+        });
         let is_rewritten =
             matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. });
         Self {
@@ -101,7 +107,7 @@ impl Diff {
 /// The items before the one that failed, that one, and what arrived instead.
 fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let (transcript, own) = (playable.transcript(), playable.own());
-    let Divergence { index, fault } = divergence;
+    let Divergence { index, fault, .. } = divergence;
     let text = |item: &Item| notation(item, transcript.eol);
     let context = transcript.entries[index.saturating_sub(CONTEXT)..*index].iter();
     let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(&entry.item))).collect();
@@ -162,8 +168,8 @@ fn headline(fault: &Fault, own: Side) -> &'static str {
 
 /// Points out what the compared lines do not show.
 fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
-    let transcript = playable.transcript();
-    let Divergence { index, fault } = divergence;
+    let (transcript, own) = (playable.transcript(), playable.own());
+    let Divergence { index, fault, variables } = divergence;
     let received = fault.received();
     let item = transcript.entries.get(*index).map(|entry| &entry.item);
     let mut notes = Vec::new();
@@ -192,7 +198,40 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
     if received.len() > SHOWN {
         notes.push(format!("{} more bytes received", received.len() - SHOWN));
     }
-    notes.extend(note_of(fault, playable.own(), is_skipping(&transcript.entries[..*index])));
+    if let Some(name) = hole_in_text(playable, *index) {
+        notes.push(format!(
+            "'\\{{{name}}}' is text here; a hole needs '{0}\\' in place of '{0}:'",
+            own.other().letter()
+        ));
+    }
+    notes.extend(note_of(fault, own, is_skipping(&transcript.entries[..*index])));
+    notes.extend(values(variables));
+    notes
+}
+
+/// What looks like the name of a hole in a line without holes.
+fn hole_in_text(playable: &Playable, index: usize) -> Option<&str> {
+    let transcript = playable.transcript();
+    let line = transcript.source.get(transcript.entries.get(index)?.line - 1)?;
+    let text = line.trim_start_matches(['\u{feff}', ' ', '\t'])[1..].strip_prefix(':')?;
+    let mut starts = text.match_indices(r"\{").map(|(at, _)| &text[at + 2..]);
+    starts.find_map(|rest| rest[..rest.find('}')?].split('=').next().filter(|name| is_name(name)))
+}
+
+/// The variables that are bound, the latest ones if there are many.
+fn values(variables: &Variables) -> Vec<String> {
+    let all = variables.iter();
+    let hidden = all.len().saturating_sub(MOST_VALUES);
+    let mut notes: Vec<_> = all
+        .skip(hidden)
+        .map(|(name, value)| {
+            let text = escaped(&value[..value.len().min(SHOWN)]);
+            format!("{name} = {text}{}", if value.len() > SHOWN { "..." } else { "" })
+        })
+        .collect();
+    if hidden > 0 {
+        notes.insert(0, format!("{hidden} more variables are bound"));
+    }
     notes
 }
 
@@ -235,7 +274,7 @@ mod tests {
     /// The diff of what `own` saw of a peer that says `said` immediately, and then nothing more or the end.
     fn diff(path: &str, text: &str, own: Side, said: &str, end: &str) -> Vec<String> {
         let transcript = read(Path::new(path), text.as_bytes()).unwrap();
-        let playable = Playable::new(transcript, own).unwrap();
+        let playable = Playable::new(transcript, own, Variables::default()).unwrap();
         let mut player = Playing::new(Follow::new(playable.clone()));
         let mut peer: Timetable = &[(0, said), (0, end)];
         match own {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::variables::Variables;
+
 /// The first item that did not match, and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Divergence {
@@ -9,6 +11,8 @@ pub(crate) struct Divergence {
     pub(crate) index: usize,
     /// What is wrong.
     pub(crate) fault: Fault,
+    /// The variables at that time.
+    pub(crate) variables: Variables,
 }
 
 /// What is wrong. Received bytes are the first line of what the item did not match.

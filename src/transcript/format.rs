@@ -1,10 +1,14 @@
 //! What a transcript consists of.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use regex::bytes::Regex;
+
+use super::template::Template;
+use super::variables::is_name;
 
 /// How long an awaited item may take without `%timeout`.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -64,6 +68,8 @@ impl LineEnding {
 pub(crate) struct Pattern {
     source: String,
     anchored: Regex,
+    /// Its named groups bind variables.
+    names: Vec<String>,
 }
 
 impl Pattern {
@@ -71,7 +77,25 @@ impl Pattern {
     pub(crate) fn new(source: &str) -> Result<Self, String> {
         // Compile it alone first: inside `\A(?:...)\z`, the invalid `a)(b` would become valid.
         compile(source)?;
-        Ok(Self { source: source.to_owned(), anchored: compile(&format!(r"\A(?:{source})\z"))? })
+        let anchored = compile(&format!(r"\A(?:{source})\z"))?;
+        let names: Vec<String> = anchored.capture_names().flatten().map(str::to_owned).collect();
+        if let Some(name) = names.iter().find(|name| !is_name(name)) {
+            return Err(format!("the group '{name}' cannot be the name of a variable"));
+        }
+        Ok(Self { source: source.to_owned(), anchored, names })
+    }
+
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(String::as_str)
+    }
+
+    /// What the named groups match; `None` if the line or one of them does not match.
+    pub(super) fn groups(&self, line: &[u8]) -> Option<Vec<(&str, Range<usize>)>> {
+        if self.names.is_empty() {
+            return self.matches(line).then(Vec::new);
+        }
+        let captures = self.anchored.captures(line)?;
+        self.names().map(|name| Some((name, captures.name(name)?.range()))).collect()
     }
 
     pub(crate) fn source(&self) -> &str {
@@ -102,6 +126,8 @@ impl PartialEq for Pattern {
 pub(crate) enum Item {
     /// Exactly these bytes, including the line ending: `P: text` and `P\ text`.
     Literal(Side, Vec<u8>),
+    /// Text with holes: `P\ text` with `\{name}` in it.
+    Template(Side, Template),
     /// One line that matches: `S~ regex`.
     Pattern(Side, Pattern),
     /// Any number of server lines, possibly none, until the next server item matches: `S ...`.
@@ -119,8 +145,23 @@ pub(crate) enum Item {
 impl Item {
     pub(crate) fn side(&self) -> Side {
         match self {
-            Self::Literal(side, _) | Self::Pattern(side, _) | Self::End(side) | Self::Wait(side, _) => *side,
+            Self::Literal(side, _)
+            | Self::Template(side, _)
+            | Self::Pattern(side, _)
+            | Self::End(side)
+            | Self::Wait(side, _) => *side,
             Self::Any | Self::Reset | Self::Quiet(_) => Side::Server,
+        }
+    }
+
+    /// The names of its holes or groups.
+    pub(super) fn names(&self) -> Vec<&str> {
+        match self {
+            Self::Template(_, template) => template.names().collect(),
+            Self::Pattern(_, pattern) => pattern.names().collect(),
+            Self::Literal(..) | Self::Any | Self::End(_) | Self::Reset | Self::Wait(..) | Self::Quiet(_) => {
+                Vec::new()
+            }
         }
     }
 }

@@ -1,40 +1,53 @@
 //! A transcript of which one side is known to be playable.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare::LONGEST_LINE;
 use super::format::{Entry, Item, Side, Transcript};
 use super::reader::ParseError;
+use super::template::Ambiguity;
+use super::variables::Variables;
 
 /// How many bytes of a client are kept that no item asks for.
 const SPARE: usize = 64 * 1024;
 
-/// A transcript and the side of it that is played. Every item of that side says what to send. Cheap to clone.
+/// A transcript and the side of it that is played. Every item of that side says what to send, and every item of the
+/// other side what it matches. Cheap to clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Playable {
     transcript: Arc<Transcript>,
     own: Side,
+    /// The variables that are bound from the start.
+    given: Arc<Variables>,
     /// For each item, and for the end, how much input is kept at most.
     most_input: Arc<[usize]>,
 }
 
 impl Playable {
-    /// Returns an error if an item of `own` matches input instead of saying what to send.
-    pub(crate) fn new(transcript: Transcript, own: Side) -> Result<Self, ParseError> {
-        let form = |item: &Item| match item {
-            Item::Pattern(side, _) if *side == own => Some(format!("{}~", own.letter())),
-            Item::Any if own == Side::Server => Some("S ...".to_owned()),
-            _ => None,
-        };
-        let found = transcript.entries.iter().find_map(|entry| Some((entry.line, form(&entry.item)?)));
-        if let Some((line, form)) = found {
-            let letter = own.letter();
-            let message = format!("expected text for the {own} to send ('{letter}: text'), found '{form}'");
-            return Err(ParseError { path: transcript.path, line, message });
+    /// Returns an error if an item of `own` does not say what to send when `given` is all that is bound at the start,
+    /// or if one of the other side has holes that may match in several ways.
+    pub(crate) fn new(transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
+        let mut bound: HashSet<&str> = given.iter().map(|(name, _)| name).collect();
+        for entry in &transcript.entries {
+            if let Err(message) = check(&entry.item, own, &bound) {
+                return Err(ParseError { path: transcript.path, line: entry.line, message });
+            }
+            bound.extend(entry.item.names());
         }
         let most_input = most_input(&transcript.entries, own);
-        Ok(Self { transcript: Arc::new(transcript), own, most_input })
+        Ok(Self { transcript: Arc::new(transcript), own, given: Arc::new(given), most_input })
+    }
+
+    /// The variables that are bound from the start.
+    pub(super) fn given(&self) -> &Variables {
+        &self.given
+    }
+
+    /// Whether an item has a hole or a group of this name.
+    pub(crate) fn uses(&self, name: &str) -> bool {
+        self.transcript.entries.iter().any(|entry| entry.item.names().contains(&name))
     }
 
     /// The same with another `%timeout`.
@@ -63,9 +76,45 @@ impl Playable {
 
     /// The line of the last item before this one that was sent, if any.
     pub(super) fn last_sent(&self, index: usize) -> Option<usize> {
-        let is_sent =
-            |item: &Item| matches!(item, Item::Literal(side, _) | Item::End(side) if *side == self.own);
+        let is_sent = |item: &Item| matches!(item, Item::Literal(side, _) | Item::Template(side, _) | Item::End(side) if *side == self.own);
         self.transcript.entries[..index].iter().rfind(|entry| is_sent(&entry.item)).map(|entry| entry.line)
+    }
+}
+
+/// Returns an error, what was expected and what was found, if an item cannot be played as `own`, or be compared.
+fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
+    let letter = item.side().letter();
+    let not_text =
+        |form: &str| Err(format!("expected text for the {own} to send ('{letter}: text'), found '{form}'"));
+    match item {
+        Item::Pattern(side, _) if *side == own => not_text(&format!("{letter}~")),
+        Item::Any if own == Side::Server => not_text("S ..."),
+        Item::Template(side, template) if *side == own => {
+            match template.unset(|name| bound.contains(name)).map(|hole| hole.name.as_deref()) {
+                None => Ok(()),
+                Some(None) => {
+                    Err(format!("expected a sample for the {own} to send ('\\{{=sample}}'), found '\\{{}}'"))
+                }
+                Some(Some(name)) => Err(format!(
+                    "expected a value for the {own} to send ('\\{{{name}=sample}}', --set {name}=VALUE, or a \
+                     hole above), found '\\{{{name}}}'"
+                )),
+            }
+        }
+        Item::Template(_, template) => template.check_received().map_err(|ambiguity| match ambiguity {
+            Ambiguity::Adjacent => "expected text between two holes, found none".to_owned(),
+            Ambiguity::AtEnd => "expected text after the last hole, found the end of the item".to_owned(),
+            Ambiguity::Twice(name) => {
+                format!("expected each name once in an item, found '\\{{{name}}}' twice")
+            }
+        }),
+        Item::Literal(..)
+        | Item::Pattern(..)
+        | Item::Any
+        | Item::End(_)
+        | Item::Reset
+        | Item::Wait(..)
+        | Item::Quiet(_) => Ok(()),
     }
 }
 
@@ -80,8 +129,9 @@ fn most_input(entries: &[Entry], own: Side) -> Arc<[usize]> {
     for (index, entry) in entries.iter().enumerate().rev() {
         let taken = match &entry.item {
             Item::Literal(Side::Client, bytes) => bytes.len(),
-            Item::Pattern(Side::Client, _) => LONGEST_LINE,
+            Item::Pattern(Side::Client, _) | Item::Template(Side::Client, _) => LONGEST_LINE,
             Item::Literal(..)
+            | Item::Template(..)
             | Item::Pattern(..)
             | Item::Any
             | Item::End(_)

@@ -20,6 +20,8 @@
 //! Times are durations since any fixed moment; they never decrease.
 
 mod follow;
+#[cfg(test)]
+mod hole_tests;
 mod lane;
 mod learn;
 mod rest;

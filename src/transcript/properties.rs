@@ -1,5 +1,7 @@
 //! Properties of all transcripts, on generated ones: two players talk to each other on a fake clock.
 
+mod holes;
+
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
@@ -28,12 +30,13 @@ fn learn(old: &Transcript, played: &Transcript, delivery: Delivery) -> Outcome<V
 }
 
 fn client(transcript: &Transcript) -> Playable {
-    Playable::new(transcript.clone(), Side::Client).unwrap()
+    Playable::new(transcript.clone(), Side::Client, Variables::default()).unwrap()
 }
 
 fn converse_as<P: Player>(client: P, played: &Transcript, delivery: Delivery) -> Outcome<P::Outcome> {
     let mut check = Playing::new(client);
-    let mut mock = Playing::new(Follow::new(Playable::new(played.clone(), Side::Server).unwrap()));
+    let mut mock =
+        Playing::new(Follow::new(Playable::new(played.clone(), Side::Server, Variables::default()).unwrap()));
     let trace = testing::converse(&mut check, &mut mock, delivery);
     let mut recorder = Recorder::default();
     let mut recording = String::new();

@@ -1,5 +1,7 @@
 //! Reads transcripts. An error names the line, what was expected and what was found.
 
+mod text;
+
 #[cfg(test)]
 mod tests;
 
@@ -18,8 +20,6 @@ const SHOWN: usize = 40;
 
 const ANY_LINE: &str = "'C:', 'S:', 'C\\', 'S\\', 'S~', 'S ...', 'C EOF', 'S EOF', 'S RST', 'C WAIT', 'S WAIT', \
                         'S QUIET', '%eol', '%timeout' or '#'";
-
-const ESCAPES: &str = r"'\\', '\r', '\n', '\t' or '\xHH'";
 
 /// Why a file is not a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,7 +171,7 @@ fn item(line: &str, eol: LineEnding) -> Result<Item, String> {
             };
             match form {
                 ':' => Ok(Item::Literal(side, [text.as_bytes(), eol.bytes()].concat())),
-                '\\' => unescape(text, eol).map(|bytes| Item::Literal(side, bytes)),
+                '\\' => text::item(side, text, eol),
                 _ if text.is_empty() => {
                     Err(format!("expected a regular expression after '{letter}~', found nothing"))
                 }
@@ -212,37 +212,6 @@ fn keyword(side: Side, rest: &str) -> Option<Result<Item, String>> {
         (Side::Server, "QUIET", _) => Some(with_duration(|_, time| Item::Quiet(time))),
         _ => None,
     }
-}
-
-fn unescape(text: &str, eol: LineEnding) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::with_capacity(text.len() + 2);
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        bytes.extend_from_slice(&rest.as_bytes()[..at]);
-        rest = &rest[at + 1..];
-        let (byte, length) = match rest.as_bytes() {
-            // A trailing backslash suppresses the line ending.
-            [] => return Ok(bytes),
-            [b'\\', ..] => (b'\\', 1),
-            [b'r', ..] => (b'\r', 1),
-            [b'n', ..] => (b'\n', 1),
-            [b't', ..] => (b'\t', 1),
-            [b'x', high, low, ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => {
-                (u8::from_str_radix(&rest[1..3], 16).unwrap_or_default(), 3)
-            }
-            _ => {
-                let escape: String = rest.chars().take(if rest.starts_with('x') { 3 } else { 1 }).collect();
-                let reserved = if escape == "{" { r" ('\{name}' is reserved)" } else { "" };
-                let found = quote(&format!("\\{escape}"));
-                return Err(format!("expected {ESCAPES}, found {found}{reserved}"));
-            }
-        };
-        bytes.push(byte);
-        rest = &rest[length..];
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    bytes.extend_from_slice(eol.bytes());
-    Ok(bytes)
 }
 
 /// The start of what was found, in quotes and safe to print.

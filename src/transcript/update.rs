@@ -14,6 +14,8 @@ use super::compare::{Input, Match, compare};
 use super::format::{Entry, Item, Side, Transcript};
 use super::player::{End, Turn};
 use super::reader::read;
+use super::scan::Scan;
+use super::variables::Variables;
 use super::writer::{literals, notation, pieces};
 use edits::Edits;
 
@@ -62,6 +64,11 @@ pub(crate) fn rewrite(transcript: &Transcript, turns: &[Turn]) -> Result<Option<
     }
 }
 
+/// What the items of a turn that does not match bind. Returns an error as [`rewrite`] does.
+pub(super) fn bindings(transcript: &Transcript, turn: &Turn) -> Result<Variables, Conflict> {
+    Alignment::new(transcript, turn).align(&mut Edits::default())
+}
+
 /// Finds out which line of a turn belongs to which of its items.
 struct Alignment<'t> {
     transcript: &'t Transcript,
@@ -69,6 +76,8 @@ struct Alignment<'t> {
     /// The line of the file after which the next new line is inserted.
     place: usize,
     lines: Vec<&'t [u8]>,
+    /// Those of the names in the items.
+    variables: Variables,
     end: Option<End>,
     is_skipping: bool,
     is_last: bool,
@@ -86,13 +95,15 @@ impl<'t> Alignment<'t> {
                 (None, None) => transcript.source.len(),
             },
             lines: pieces(&turn.received).collect(),
+            variables: turn.variables.clone(),
             end: turn.end,
             is_skipping: turn.skips_first,
             is_last: last == transcript.entries.len(),
         }
     }
 
-    fn align(mut self, edits: &mut Edits) -> Result<(), Conflict> {
+    /// Adds the edits that the lines make necessary, and returns what they bind.
+    fn align(mut self, edits: &mut Edits) -> Result<Variables, Conflict> {
         let mut at = 0;
         let mut literals = Vec::new();
         for (index, entry) in self.items.iter().enumerate() {
@@ -106,7 +117,7 @@ impl<'t> Alignment<'t> {
                     self.place = entry.line;
                 }
                 Item::Literal(..) => literals.push(entry),
-                Item::Pattern(..) => {
+                Item::Pattern(..) | Item::Template(..) => {
                     // If the line in its old place matches, it is that one.
                     let usual = at + literals.len();
                     let found = match self.lines.get(usual) {
@@ -116,6 +127,7 @@ impl<'t> Alignment<'t> {
                     let found = found.ok_or_else(|| self.conflict(entry))?;
                     let end = if self.is_skipping { at } else { found };
                     self.replace(&mut literals, at..end, edits);
+                    self.bind(entry, found);
                     at = found + 1;
                     self.is_skipping = false;
                     self.place = entry.line;
@@ -136,7 +148,7 @@ impl<'t> Alignment<'t> {
         let start = if self.is_skipping { end } else { at };
         self.replace(&mut literals, start..end, edits);
         self.rewrite_end(edits);
-        Ok(())
+        Ok(self.variables)
     }
 
     /// The first line from `at` on for which `is_it` holds.
@@ -145,9 +157,20 @@ impl<'t> Alignment<'t> {
     }
 
     fn compare(&self, entry: &Entry, line: &[u8]) -> Match {
+        self.scan(entry, line, &mut Scan::default())
+    }
+
+    fn scan(&self, entry: &Entry, line: &[u8], scan: &mut Scan) -> Match {
         let line_feed = memchr::memchr(b'\n', line);
         let input = Input { bytes: line, line_feed, has_ended: self.end.is_some() };
-        compare(&entry.item, input, self.transcript.eol)
+        compare(&entry.item, input, self.transcript.eol, &self.variables, scan)
+    }
+
+    /// Binds what an item binds that matches the line with this index.
+    fn bind(&mut self, entry: &Entry, index: usize) {
+        let (mut scan, line) = (Scan::default(), self.lines[index]);
+        self.scan(entry, line, &mut scan);
+        scan.bind(line, &mut self.variables);
     }
 
     /// Whether an item matches all of a line.

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::format::{Item, LineEnding, Side};
+use super::template::{Hole, Segment, Template};
 use crate::text::is_plain;
 
 /// The longest piece of a line that is written as one item, in bytes. Escaped, it is still short enough for the
@@ -15,6 +16,7 @@ pub(super) const LONGEST_PIECE: usize = 64 * 1024;
 pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     match item {
         Item::Literal(side, bytes) => literal(*side, bytes, eol),
+        Item::Template(side, template) => format!("{}\\ {}", side.letter(), template_text(template, eol)),
         Item::Pattern(side, pattern) => {
             let mut text = format!("{}~ ", side.letter());
             // As it was written, except for what a terminal would act on.
@@ -60,8 +62,53 @@ fn literal(side: Side, bytes: &[u8], eol: LineEnding) -> String {
     }
 }
 
+fn template_text(template: &Template, eol: LineEnding) -> String {
+    let mut out = String::new();
+    let (last, segments) = match template.segments() {
+        [segments @ .., Segment::Text(last)] => (last.strip_suffix(eol.bytes()).ok_or(&last[..]), segments),
+        segments => (Err(&[][..]), segments),
+    };
+    for segment in segments {
+        match segment {
+            Segment::Text(text) => escape_text(text, &mut out),
+            Segment::Hole(hole) => escape_hole(hole, &mut out),
+        }
+    }
+    out + &last.map_or_else(|text| escape(text, false), |text| escape(text, true))
+}
+
+fn escape_hole(Hole { name, sample }: &Hole, out: &mut String) {
+    out.push_str(r"\{");
+    out.push_str(name.as_deref().unwrap_or_default());
+    if let Some(sample) = sample {
+        out.push('=');
+        let mut text = String::new();
+        escape_text(sample, &mut text);
+        out.push_str(&text.replace('}', r"\}"));
+    }
+    out.push('}');
+}
+
 fn escape(text: &[u8], is_terminated: bool) -> String {
     let mut out = String::with_capacity(text.len() + 1);
+    escape_text(text, &mut out);
+    if !is_terminated {
+        out.push('\\');
+    } else if let Some(last) = out.chars().next_back().filter(|last| last.is_whitespace()) {
+        out.truncate(out.len() - last.len_utf8());
+        escape_bytes(last.encode_utf8(&mut [0; 4]).as_bytes(), &mut out);
+    }
+    out
+}
+
+/// Bytes as they are written in `P\` items.
+pub(super) fn escaped(bytes: &[u8]) -> String {
+    let mut text = String::new();
+    escape_text(bytes, &mut text);
+    text
+}
+
+fn escape_text(text: &[u8], out: &mut String) {
     for chunk in text.utf8_chunks() {
         for character in chunk.valid().chars() {
             match character {
@@ -70,18 +117,11 @@ fn escape(text: &[u8], is_terminated: bool) -> String {
                 '\n' => out.push_str(r"\n"),
                 '\t' => out.push_str(r"\t"),
                 _ if is_plain(character) => out.push(character),
-                _ => escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes(), &mut out),
+                _ => escape_bytes(character.encode_utf8(&mut [0; 4]).as_bytes(), out),
             }
         }
-        escape_bytes(chunk.invalid(), &mut out);
+        escape_bytes(chunk.invalid(), out);
     }
-    if !is_terminated {
-        out.push('\\');
-    } else if let Some(last) = out.chars().next_back().filter(|last| last.is_whitespace()) {
-        out.truncate(out.len() - last.len_utf8());
-        escape_bytes(last.encode_utf8(&mut [0; 4]).as_bytes(), &mut out);
-    }
-    out
 }
 
 fn escape_bytes(bytes: &[u8], out: &mut String) {

@@ -14,6 +14,7 @@
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
+//! | holes, variables, `--set` | `holes` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions recorded with them) |
 //! | what gets through a client, next to other clients | `matrix` |
 //! | what the README says; `scripts/install` | `readme`; `install` |
@@ -31,6 +32,7 @@ mod completions;
 mod deliveries;
 mod faults;
 mod help;
+mod holes;
 mod install;
 mod interop;
 mod limits;

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::blocking;
 use crate::deadline::at;
-use crate::playing::{self, Performance};
+use crate::playing::{self, Performance, Values};
 use crate::serve::client::{Admission, Client};
 use crate::serve::limits::{LAST_REPLIES, Limits};
 use crate::serve::log::LogEvent;
@@ -31,15 +31,16 @@ pub(in crate::serve) struct Mock {
 }
 
 /// Opens a transcript to be played on `address`. Cancel-safe.
-pub(super) async fn open(path: &Path, address: &Address) -> Result<Playable> {
+pub(super) async fn open(path: &Path, address: &Address, values: &Values) -> Result<Playable> {
     let transcript = if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
-        playing::open(path, Side::Server)?
+        playing::open(path, Side::Server, values)?
     } else {
         // Opening or reading a FIFO may block, and a signal must end it.
-        let path = path.to_owned();
+        let (path, values) = (path.to_owned(), values.clone());
         let unread = format!("cannot read {}", path.display());
-        blocking::run(move || playing::open(&path, Side::Server)).await.context(unread)??
+        blocking::run(move || playing::open(&path, Side::Server, &values)).await.context(unread)??
     };
+    values.check_use(std::slice::from_ref(&transcript))?;
     let reset = transcript.transcript().entries.iter().find(|entry| entry.item == Item::Reset);
     if let (Some(entry), Address::Unix(_)) = (reset, address) {
         let message = format_args!("{}:{}: a Unix socket cannot play 'S RST'", path.display(), entry.line);

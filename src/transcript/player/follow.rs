@@ -6,7 +6,6 @@ use super::rest::Rest;
 use super::script::{Progress, Script};
 use super::tail::Tail;
 use super::{End, Player, Step};
-use crate::transcript::divergence::Divergence;
 use crate::transcript::format::{Item, Side};
 use crate::transcript::playable::Playable;
 
@@ -49,7 +48,7 @@ impl Follow {
     /// Ends a mock whose client takes no more, if something is still to be sent to it.
     fn lose_client(&mut self, now: Duration) {
         if let (Side::Server, State::Playing | State::Tail(_)) = (self.script.own(), &self.state)
-            && let Some(index) = self.script.first_unsent()
+            && let Some(index) = self.script.lane.first_unsent()
         {
             self.state = State::Gone { index, until: now + END_OF_REFUSER };
         }
@@ -61,7 +60,12 @@ impl Follow {
         let is_end = |item: &Item| match item {
             Item::End(side) => *side == other,
             Item::Reset => true,
-            Item::Literal(..) | Item::Pattern(..) | Item::Any | Item::Wait(..) | Item::Quiet(_) => false,
+            Item::Literal(..)
+            | Item::Template(..)
+            | Item::Pattern(..)
+            | Item::Any
+            | Item::Wait(..)
+            | Item::Quiet(_) => false,
         };
         self.script.transcript().entries.iter().any(|entry| is_end(&entry.item))
     }
@@ -91,7 +95,7 @@ impl Player for Follow {
                 }
                 State::Gone { index, .. } => {
                     let fault = self.script.ended_early(Vec::new());
-                    return Step::Done(Err(Divergence { index: *index, fault }));
+                    return Step::Done(Err(self.script.diverged(*index, fault)));
                 }
             };
             match progress {

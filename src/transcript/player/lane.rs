@@ -1,9 +1,11 @@
 //! What a player keeps about one connection.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::End;
 use crate::transcript::compare::Input;
+use crate::transcript::scan::Scan;
 
 /// The state of one connection: input that no item has taken yet, and output on its way.
 #[derive(Debug, Default)]
@@ -13,14 +15,16 @@ pub(super) struct Lane {
     start: usize,
     /// There is no line feed between `start` and here.
     searched: usize,
+    /// How far the item at the cursor has been compared with the input.
+    pub(super) scan: Scan,
     /// How the other side's stream ended, once it has.
     pub(super) end: Option<End>,
     /// When bytes or the end last arrived.
     pub(super) last_received: Duration,
     /// Whether an `S ...` takes lines until the next item of the other side matches.
     pub(super) is_skipping: bool,
-    /// How many bytes are still to be sent.
-    pub(super) unsent: usize,
+    /// The items that are still to be sent, by their indexes, and how many of their bytes.
+    outgoing: VecDeque<(usize, usize)>,
     /// Whether our sending side is, or is about to be, shut down.
     pub(super) has_ended: bool,
     /// Whether the peer takes no more bytes.
@@ -49,10 +53,11 @@ impl Lane {
         &self.received[self.start..]
     }
 
-    /// The same, as items are compared with it.
-    pub(super) fn searched_input(&mut self) -> Input<'_> {
+    /// The same, as items are compared with it, and how far the item at the cursor has been.
+    pub(super) fn searched_input(&mut self) -> (Input<'_>, &mut Scan) {
         let line_feed = self.line_feed();
-        Input { bytes: self.input(), line_feed, has_ended: self.end.is_some() }
+        let bytes = &self.received[self.start..];
+        (Input { bytes, line_feed, has_ended: self.end.is_some() }, &mut self.scan)
     }
 
     fn line_feed(&mut self) -> Option<usize> {
@@ -64,10 +69,45 @@ impl Lane {
 
     pub(super) fn take(&mut self, length: usize) {
         self.start += length;
+        self.scan.restart();
     }
 
     pub(super) fn take_all(&mut self) {
-        self.start = self.received.len();
+        self.take(self.input().len());
+    }
+
+    /// Notes that this many bytes of an item are to be sent.
+    pub(super) fn hand_out(&mut self, item: usize, bytes: usize) {
+        if bytes > 0 {
+            self.outgoing.push_back((item, bytes));
+        }
+    }
+
+    /// Notes that this many bytes were sent.
+    pub(super) fn sent(&mut self, mut bytes: usize) {
+        while let Some((_, left)) = self.outgoing.front_mut()
+            && bytes > 0
+        {
+            let sent = bytes.min(*left);
+            *left -= sent;
+            bytes -= sent;
+            self.outgoing.pop_front_if(|(_, left)| *left == 0);
+        }
+        debug_assert_eq!(bytes, 0, "more was sent than was handed out");
+    }
+
+    /// Notes that nothing more will be sent.
+    pub(super) fn drop_unsent(&mut self) {
+        self.outgoing.clear();
+    }
+
+    /// The first item that is not sent in full.
+    pub(super) fn first_unsent(&self) -> Option<usize> {
+        self.outgoing.front().map(|(item, _)| *item)
+    }
+
+    pub(super) fn has_unsent(&self) -> bool {
+        !self.outgoing.is_empty()
     }
 
     /// The input up to the end of its first line, and whether that line is complete. The first `same` bytes are

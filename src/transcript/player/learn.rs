@@ -7,9 +7,10 @@ use super::script::{Progress, Script, Silence};
 use super::tail::Tail;
 use super::turn::{MOST_KEPT, Turn};
 use super::{End, Player, Step};
-use crate::transcript::divergence::{Divergence, Fault};
+use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Entry, Item, Side};
 use crate::transcript::playable::Playable;
+use crate::transcript::update::bindings;
 
 /// This much silence ends a turn.
 const GAP: Duration = Duration::from_millis(100);
@@ -37,7 +38,7 @@ struct Learned {
 
 impl Learned {
     /// Returns a fault if that is more than an update keeps.
-    fn add(&mut self, turn: Turn) -> Result<(), Fault> {
+    fn add(&mut self, mut turn: Turn, script: &mut Script) -> Result<(), Fault> {
         self.has_ended = turn.end.is_some();
         if turn.matched {
             return Ok(());
@@ -45,6 +46,12 @@ impl Learned {
         self.bytes += turn.received.len();
         if turn.is_lost() || self.bytes >= MOST_KEPT {
             return Err(Fault::TooLong);
+        }
+        let items = &script.transcript().entries[turn.items.0..turn.items.1];
+        turn.variables = script.variables.only(items.iter().flat_map(|entry| entry.item.names()));
+        // What the turn binds may be sent in the next one. If an item does not match, it never will be.
+        for (name, value) in bindings(script.transcript(), &turn).unwrap_or_default().iter() {
+            script.variables.bind(name, value);
         }
         self.turns.push(turn);
         Ok(())
@@ -123,6 +130,10 @@ impl Learn {
         let next = self.next();
         let script = &mut self.script;
         match (&mut self.state, next) {
+            // An item that binds the value did not match, and the turns say so.
+            (State::Speaking(_), Next::Ours) if !script.has_values() => {
+                return Progress::Step(self.done());
+            }
             (State::Listening(_), Next::Theirs | Next::Pause)
             | (State::Speaking(_), Next::Ours | Next::Pause) => {
                 if let Some(progress) = script.play(now) {
@@ -134,7 +145,7 @@ impl Learn {
                     return wait;
                 }
                 let next = turn.end(script);
-                if let Err(fault) = self.learned.add(std::mem::replace(turn, next)) {
+                if let Err(fault) = self.learned.add(std::mem::replace(turn, next), script) {
                     return Progress::Failed(fault);
                 }
                 self.state = State::Speaking(std::mem::take(turn));
@@ -163,7 +174,7 @@ impl Learn {
                     script.transcript().entries.last().is_some_and(|entry| entry.item == Item::Reset);
                 turn.matched &= expects_reset || turn.end != Some(End::Reset);
                 turn.end(script);
-                if let Err(fault) = self.learned.add(std::mem::take(turn)) {
+                if let Err(fault) = self.learned.add(std::mem::take(turn), script) {
                     return Progress::Failed(fault);
                 }
                 if self.learned.has_ended {
@@ -227,10 +238,12 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
         Silence::Reached => {}
     }
     // Nothing is lost if only the end of our side is still to come.
-    let has_more = ours.iter().any(|entry| matches!(entry.item, Item::Literal(Side::Client, _)));
+    let has_more = ours
+        .iter()
+        .any(|entry| matches!(entry.item, Item::Literal(Side::Client, _) | Item::Template(Side::Client, _)));
     if script.lane.end.is_some() && (has_more || learned.has_ended) {
         let fault = script.ended_early(script.lane.input().to_vec());
-        return Progress::Step(Step::Done(Err(Divergence { index: script.cursor, fault })));
+        return Progress::Step(Step::Done(Err(script.diverged(script.cursor, fault))));
     }
     // An `S ...` at the end of a turn also takes the start of the next one.
     let last = skipped.iter().rfind(|entry| !is_pause(entry));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Step;
 use super::script::Script;
-use crate::transcript::divergence::{Divergence, Fault};
+use crate::transcript::divergence::Fault;
 
 /// This much silence ends an incomplete line.
 const SILENCE: Duration = Duration::from_millis(500);
@@ -36,6 +36,6 @@ impl Rest {
             }
             *received = line.to_vec();
         }
-        Step::Done(Err(Divergence { index: script.cursor, fault: self.fault.clone() }))
+        Step::Done(Err(script.diverged(script.cursor, self.fault.clone())))
     }
 }

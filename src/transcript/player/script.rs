@@ -1,13 +1,16 @@
 //! The transcript with a cursor in it: says what the item at the cursor makes of the input.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use super::lane::Lane;
 use super::{End, Step};
 use crate::transcript::compare::{LONGEST_LINE, Match, compare};
-use crate::transcript::divergence::Fault;
+use crate::transcript::divergence::{Divergence, Fault};
 use crate::transcript::format::{Entry, Item, Side, Transcript};
 use crate::transcript::playable::Playable;
+use crate::transcript::scan::Scan;
+use crate::transcript::variables::Variables;
 
 /// A played silence is this much longer than it says, because the other side may start counting later.
 const QUIET_MARGIN: Duration = Duration::from_millis(50);
@@ -46,6 +49,7 @@ pub(super) struct Script {
     /// The item to be played next, by its index.
     pub(super) cursor: usize,
     pub(super) lane: Lane,
+    pub(super) variables: Variables,
     /// The sum of the other side's pauses above the cursor that no line has used yet.
     allowance: Duration,
     has_started: bool,
@@ -58,6 +62,7 @@ pub(super) struct Script {
 impl Script {
     pub(super) fn new(playable: Playable) -> Self {
         Self {
+            variables: playable.given().clone(),
             playable,
             cursor: 0,
             lane: Lane::default(),
@@ -88,38 +93,29 @@ impl Script {
         self.transcript().entries.get(self.cursor).map(|entry| &entry.item)
     }
 
+    /// Whether the item at the cursor, if it is ours, has a value for each of its holes.
+    pub(super) fn has_values(&self) -> bool {
+        match self.item() {
+            Some(Item::Template(side, template)) if *side == self.own() => {
+                template.has_values(&self.variables)
+            }
+            _ => true,
+        }
+    }
+
     pub(super) fn sent(&mut self, bytes: usize, now: Duration) {
-        self.lane.unsent -= bytes;
+        self.lane.sent(bytes);
         self.since = now;
     }
 
     pub(super) fn refused(&mut self, now: Duration) {
         self.lane.is_refused = true;
-        self.lane.unsent = 0;
+        self.lane.drop_unsent();
         self.since = now;
     }
 
     pub(super) fn wants_bytes(&self) -> bool {
         self.lane.input().len() < self.playable.most_input(self.cursor)
-    }
-
-    /// The first of our items that were handed out but are not sent in full.
-    pub(super) fn first_unsent(&self) -> Option<usize> {
-        let mut unsent = self.lane.unsent;
-        let entries = self.transcript().entries[..self.cursor].iter();
-        let own = entries.enumerate().rev().filter_map(|(index, entry)| match &entry.item {
-            Item::Literal(side, literal) if *side == self.own() => Some((index, literal.len())),
-            _ => None,
-        });
-        let mut first = None;
-        for (index, length) in own {
-            if unsent == 0 {
-                break;
-            }
-            first = Some(index);
-            unsent = unsent.saturating_sub(length);
-        }
-        first
     }
 
     /// Whether the other side has been silent for `time` since the last send or match, or has ended.
@@ -146,8 +142,8 @@ impl Script {
         let is_own = item.side() == self.own();
         Some(match item {
             // A reset would overtake what is not sent yet.
-            Item::Reset if is_own && self.lane.unsent > 0 => Progress::wait(None),
-            Item::Literal(..) | Item::End(_) | Item::Reset if is_own => {
+            Item::Reset if is_own && self.lane.has_unsent() => Progress::wait(None),
+            Item::Literal(..) | Item::Template(..) | Item::End(_) | Item::Reset if is_own => {
                 self.speak(&playable.transcript().entries, now)
             }
             Item::Wait(_, time) if is_own => self.pause(*time, now),
@@ -166,7 +162,7 @@ impl Script {
             Item::Quiet(time) => self.expect_silence(*time, now),
             Item::End(_) => self.expect_end(End::Eof, now),
             Item::Reset => self.expect_end(End::Reset, now),
-            Item::Literal(..) | Item::Pattern(..) => self.expect(item, now),
+            Item::Literal(..) | Item::Template(..) | Item::Pattern(..) => self.expect(item, now),
         })
     }
 
@@ -177,13 +173,12 @@ impl Script {
         while let Some(Entry { item, .. }) = entries.get(self.cursor)
             && item.side() == self.own()
         {
-            match item {
-                // A client finds out by reading what happened; the script goes on as if its bytes were sent.
-                Item::Literal(Side::Client, _) if self.lane.is_refused => {}
-                Item::Literal(Side::Server, literal) if self.is_client_gone() && !literal.is_empty() => {
-                    return Progress::Failed(self.ended_early(Vec::new()));
-                }
-                Item::Literal(_, literal) => bytes.extend_from_slice(literal),
+            let said = match item {
+                Item::Literal(_, literal) => Cow::Borrowed(&literal[..]),
+                Item::Template(_, template) => match template.fill(&mut self.variables) {
+                    Some(filled) => Cow::Owned(filled),
+                    None => break,
+                },
                 Item::End(_) | Item::Reset if bytes.is_empty() => {
                     self.lane.has_ended = true;
                     self.pass();
@@ -195,10 +190,20 @@ impl Script {
                 | Item::Any
                 | Item::Wait(..)
                 | Item::Quiet(_) => break,
+            };
+            match self.own() {
+                // A client finds out by reading what happened; the script goes on as if its bytes were sent.
+                Side::Client if self.lane.is_refused => {}
+                Side::Server if self.is_client_gone() && !said.is_empty() => {
+                    return Progress::Failed(self.ended_early(Vec::new()));
+                }
+                Side::Client | Side::Server => {
+                    self.lane.hand_out(self.cursor, said.len());
+                    bytes.extend_from_slice(&said);
+                }
             }
             self.pass();
         }
-        self.lane.unsent += bytes.len();
         // Items may have no bytes.
         if bytes.is_empty() { Progress::Passed } else { Progress::Step(Step::Send(bytes)) }
     }
@@ -212,7 +217,7 @@ impl Script {
     /// Sends nothing for `time`.
     fn pause<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
         // A mock's silence starts when its client could have noticed it: after everything is sent.
-        if self.lane.unsent > 0 && self.own() == Side::Server {
+        if self.lane.has_unsent() && self.own() == Side::Server {
             return Progress::wait(None);
         }
         let until = (*self.pause.get_or_insert(now)).max(self.since) + time;
@@ -266,10 +271,11 @@ impl Script {
     fn expect<T>(&mut self, item: &Item, now: Duration) -> Progress<T> {
         loop {
             let eol = self.transcript().eol;
-            let input = self.lane.searched_input();
+            let (input, scan) = self.lane.searched_input();
             let (length, line_feed, has_ended) = (input.bytes.len(), input.line_feed, input.has_ended);
-            match compare(item, input, eol) {
+            match compare(item, input, eol, &self.variables, scan) {
                 Match::Yes(length) => {
+                    scan.bind(input.bytes, &mut self.variables);
                     self.matched(length, now);
                     return Progress::Passed;
                 }
@@ -316,12 +322,14 @@ impl Script {
 
     fn pass(&mut self) {
         self.cursor += 1;
+        self.lane.scan = Scan::default();
         self.pause = None;
     }
 
     /// Moves the cursor past items that are not compared.
     pub(super) fn pass_over(&mut self, count: usize) {
         self.cursor += count;
+        self.lane.scan = Scan::default();
         self.pause = None;
         self.allowance = Duration::ZERO;
     }
@@ -331,6 +339,7 @@ impl Script {
         let input = self.lane.input();
         let same = match self.item() {
             Some(Item::Literal(_, literal)) => literal.iter().zip(input).take_while(|(a, b)| a == b).count(),
+            Some(Item::Template(..)) => self.lane.scan.same(input),
             _ => 0,
         };
         let (line, is_complete) = self.lane.line(same);
@@ -343,6 +352,11 @@ impl Script {
 
     pub(super) fn unexpected(&self) -> Fault {
         Fault::Unexpected { received: self.line().0.to_vec() }
+    }
+
+    /// What went wrong with an item, as it is reported.
+    pub(super) fn diverged(&self, index: usize, fault: Fault) -> Divergence {
+        Divergence { index, fault, variables: self.variables.clone() }
     }
 
     /// The fault of a stream that ended too soon, after part of a line.

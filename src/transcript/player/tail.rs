@@ -86,7 +86,7 @@ impl Tail {
     pub(super) fn flush<T>(&mut self, script: &Script, now: Duration) -> Option<Progress<T>> {
         let State::Flushing { since } = self.state else { return None };
         let until = since + script.transcript().timeout;
-        let waits = script.lane.unsent > 0
+        let waits = script.lane.has_unsent()
             && match script.own() {
                 Side::Client => script.lane.end != Some(End::Reset) && now < until,
                 Side::Server => true,

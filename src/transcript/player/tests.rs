@@ -1,10 +1,10 @@
 //! Players against another side that says things at given times.
 
 use super::*;
-use crate::transcript::Playable;
 use crate::transcript::compare::LONGEST_LINE;
 use crate::transcript::divergence::Fault;
 use crate::transcript::testing::{Delivery, Playing, START, Timetable, converse, ms, parse};
+use crate::transcript::{Playable, Variables};
 
 #[derive(Debug)]
 struct Outcome {
@@ -22,28 +22,44 @@ impl Outcome {
 }
 
 fn differs(index: usize, received: &str) -> Result<(), Divergence> {
-    Err(Divergence { index, fault: Fault::Differs { received: received.into() } })
+    Err(Divergence {
+        index,
+        variables: Variables::default(),
+        fault: Fault::Differs { received: received.into() },
+    })
 }
 
 fn unexpected(index: usize, received: &str) -> Result<(), Divergence> {
-    Err(Divergence { index, fault: Fault::Unexpected { received: received.into() } })
+    Err(Divergence {
+        index,
+        variables: Variables::default(),
+        fault: Fault::Unexpected { received: received.into() },
+    })
 }
 
 fn missing(index: usize, received: &str, milliseconds: u64) -> Result<(), Divergence> {
     let limit = ms(milliseconds);
-    Err(Divergence { index, fault: Fault::Missing { received: received.into(), limit } })
+    Err(Divergence {
+        index,
+        variables: Variables::default(),
+        fault: Fault::Missing { received: received.into(), limit },
+    })
 }
 
 fn closed_early(index: usize, received: &str) -> Result<(), Divergence> {
-    Err(Divergence { index, fault: Fault::ClosedEarly { received: received.into() } })
+    Err(Divergence {
+        index,
+        variables: Variables::default(),
+        fault: Fault::ClosedEarly { received: received.into() },
+    })
 }
 
 fn reset(index: usize) -> Result<(), Divergence> {
-    Err(Divergence { index, fault: Fault::Reset { received: Vec::new() } })
+    Err(Divergence { index, variables: Variables::default(), fault: Fault::Reset { received: Vec::new() } })
 }
 
 fn follow(text: &str, own: Side) -> Follow {
-    Follow::new(Playable::new(parse(text), own).unwrap())
+    Follow::new(Playable::new(parse(text), own, Variables::default()).unwrap())
 }
 
 /// Plays `own` against a script that says words at given times.
@@ -121,7 +137,10 @@ fn a_silence_that_never_comes_has_a_limit() {
     for every in [50, 99] {
         let played = check("%timeout 1s\nS ...\nS QUIET 100ms\n", &ticks("tick\n", every));
         let fault = Fault::NotSilent { limit: ms(1100) };
-        assert_eq!((played.result, played.took), (Err(Divergence { index: 1, fault }), 1100));
+        assert_eq!(
+            (played.result, played.took),
+            (Err(Divergence { index: 1, variables: Variables::default(), fault }), 1100)
+        );
     }
     let played = check("%timeout 1s\nS ...\nS WAIT 1s\nS QUIET 100ms\n", &ticks("tick\n", 50));
     assert_eq!(played.took, 2100, "a pause may be filled");
@@ -131,7 +150,8 @@ fn a_silence_that_never_comes_has_a_limit() {
 
 /// What an update learns from a script, and when, in milliseconds.
 fn learn(text: &str, script: Timetable) -> (Result<Vec<Turn>, Divergence>, u128) {
-    let mut player = Playing::new(Learn::new(Playable::new(parse(text), Side::Client).unwrap()));
+    let mut player =
+        Playing::new(Learn::new(Playable::new(parse(text), Side::Client, Variables::default()).unwrap()));
     let mut script = script;
     converse(&mut player, &mut script, Delivery::Prompt);
     let (at, result) = player.done.unwrap();
@@ -140,8 +160,13 @@ fn learn(text: &str, script: Timetable) -> (Result<Vec<Turn>, Divergence>, u128)
 
 #[test]
 fn a_turn_that_does_not_end_has_a_limit() {
-    let not_silent =
-        |index, milliseconds| Err(Divergence { index, fault: Fault::NotSilent { limit: ms(milliseconds) } });
+    let not_silent = |index, milliseconds| {
+        Err(Divergence {
+            index,
+            variables: Variables::default(),
+            fault: Fault::NotSilent { limit: ms(milliseconds) },
+        })
+    };
     let with = |text: &str, every| learn(&format!("%timeout 1s\n{text}"), &ticks("tick\n", every));
     // One that matches so far, one that does not, one whose end is awaited, and the last one.
     assert_eq!(with("S: tick\nC: a\n", 50), (not_silent(1, 1100), 1100));
@@ -173,7 +198,7 @@ fn an_update_keeps_only_what_may_be_rewritten_and_no_more_than_16_mib() {
     script.push((4000, "<EOF>"));
     assert_eq!(learn(&text, &script).0, Ok(Vec::new()));
     // What does not match is.
-    let too_long = |index| Err(Divergence { index, fault: Fault::TooLong });
+    let too_long = |index| Err(Divergence { index, variables: Variables::default(), fault: Fault::TooLong });
     let more = megabytes(17);
     assert_eq!(learn("S: hi\nC: a\n", &[(0, &more)]).0, too_long(0));
     assert_eq!(learn("S: hi\nC: a\n", &[(0, "hi\n"), (1, &more)]).0, too_long(1));
@@ -266,14 +291,22 @@ fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
         (&[(10, "A"), (20, "<EOF>")], closed_early(1, "A")),
         (&[(10, "<RST>")], reset(1)),
         (&[(10, "A\n"), (20, "<RST>")], reset(2)),
-        (&[(10, "A\n")], Err(Divergence { index: 2, fault: Fault::NoEof { limit: ms(5000) } })),
+        (
+            &[(10, "A\n")],
+            Err(Divergence {
+                index: 2,
+                variables: Variables::default(),
+                fault: Fault::NoEof { limit: ms(5000) },
+            }),
+        ),
     ] {
         assert_eq!(check(text, script).result, result);
     }
     assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, Ok(()));
     let text = "C: a\nS: A\nS RST\n";
     assert_eq!(check(text, &[(10, "A\n"), (20, "<RST>")]).result, Ok(()));
-    let eof_for_reset = Err(Divergence { index: 2, fault: Fault::EofForReset });
+    let eof_for_reset =
+        Err(Divergence { index: 2, variables: Variables::default(), fault: Fault::EofForReset });
     assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, eof_for_reset);
     assert_eq!(check(text, &[(10, "A\n")]).result, missing(2, "", 5000));
     assert_eq!(check("C: a\nS: A\n", &[(10, "A\n"), (20, "<RST>")]).result, reset(2));

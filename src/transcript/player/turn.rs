@@ -2,6 +2,7 @@
 
 use super::End;
 use super::script::Script;
+use crate::transcript::variables::Variables;
 
 /// How much an update keeps: of one turn, and of all that do not match.
 pub(in crate::transcript) const MOST_KEPT: usize = 16 * 1024 * 1024;
@@ -18,6 +19,8 @@ pub(crate) struct Turn {
     pub(crate) is_too_long: bool,
     /// How the stream ended, if it has.
     pub(crate) end: Option<End>,
+    /// The values of its items' names, as far as they were bound when it was over.
+    pub(crate) variables: Variables,
     /// Whether an `S ...` of an earlier turn still takes the first lines.
     pub(crate) skips_first: bool,
 }
@@ -30,6 +33,7 @@ impl Default for Turn {
             received: Vec::new(),
             is_too_long: false,
             end: None,
+            variables: Variables::default(),
             skips_first: false,
         }
     }

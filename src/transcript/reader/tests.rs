@@ -1,6 +1,7 @@
 //! What is read, and what is not.
 
 use super::*;
+use crate::transcript::template::{Hole, Segment, Template};
 use std::time::Duration;
 
 fn parse(text: &str) -> Result<Transcript, String> {
@@ -56,6 +57,25 @@ fn a_backslash_at_the_end_leaves_out_the_end_of_line_and_two_do_not() {
     assert_eq!(items("C\\"), [client(b"\n")]);
 }
 
+fn hole(name: &str, sample: Option<&[u8]>) -> Segment {
+    let name = (!name.is_empty()).then(|| name.to_owned());
+    Segment::Hole(Hole { name, sample: sample.map(<[u8]>::to_vec) })
+}
+
+#[test]
+fn reads_holes_in_escaped_text_alone() {
+    let text = |text: &str| Segment::Text(text.into());
+    for (line, segments) in [
+        (r"S\ a \{id} b", vec![text("a "), hole("id", None), text(" b\n")]),
+        (r"S\ \{_x9=a\}\\\x3db=c {}\", vec![hole("_x9", Some(b"a}\\=b=c {"))]),
+        (r"S\ \{}\{=x}", vec![hole("", None), hole("", Some(b"x")), text("\n")]),
+    ] {
+        assert_eq!(items(line), [Item::Template(Side::Server, Template::new(segments))], "{line}");
+    }
+    assert_eq!(items(r"S: \{id}"), [server(b"\\{id}\n")]);
+    assert_eq!(items(r"S\ \\{id}"), [server(b"\\{id}\n")]);
+}
+
 #[test]
 fn names_the_line_what_was_found_and_what_was_expected() {
     for (text, line, found, expected) in [
@@ -79,7 +99,14 @@ fn names_the_line_what_was_found_and_what_was_expected() {
         ("C\\ \\ud800", 1, r"'\u'", r"'\xHH'"),
         ("C\\ \\x1", 1, r"'\x1'", r"'\xHH'"),
         ("C\\ \\xé0", 1, r"'\xé0'", r"'\xHH'"),
-        ("C\\ \\{name}", 1, r"'\{' ('\{name}' is reserved)", r"'\xHH'"),
+        ("C\\ \\{name", 1, r"'\{name'", "'}' at the end of a hole"),
+        ("C\\ \\{a=b\\", 1, r"'\{a=b\'", "'}' at the end of a hole"),
+        ("C\\ \\{2}", 1, "'2'", "a name of letters, digits and '_'"),
+        ("C\\ \\{a b}", 1, "'a b'", "a name of letters, digits and '_'"),
+        ("C\\ \\{a=\\{b}}", 1, r"'\{'", r"'\}'"),
+        ("C\\ \\{a=}", 1, "one that is empty", "a sample"),
+        ("C\\ \\{a=\\r}", 1, "one that has a CR or LF", "a sample"),
+        ("S~ (?<a.b>x)", 1, "(the group 'a.b' cannot be the name of a variable)", "a regular expression"),
         ("C EOF\nC: x", 2, "C item after C EOF on line 1", "S items or the end"),
         ("S EOF\nS: x", 2, "S item after S EOF on line 1", "C items or the end"),
         ("S RST\nS EOF", 2, "S item after S RST on line 1", "the end"),

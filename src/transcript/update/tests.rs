@@ -54,7 +54,7 @@ fn update(text: &str, replies: Replies) -> String {
 }
 
 fn update_from(text: &str, replies: Replies, later: Duration) -> String {
-    let playable = Playable::new(parse(text), Side::Client).unwrap();
+    let playable = Playable::new(parse(text), Side::Client, Variables::default()).unwrap();
     let mut player = Playing::new(Learn::new(playable.clone()));
     let mut server = Server { replies, later, heard: String::new(), pieces: Vec::new() };
     converse(&mut player, &mut server, Delivery::Prompt);
@@ -248,4 +248,24 @@ fn indentation_and_ends_of_lines_stay() {
     assert_eq!(update("C: a\r\n", &server), "C: a\r\nS: A\r\nS: B\r\n");
     assert_eq!(update("%eol crlf\n C: a\n S: A\n", &[("a\r\n", "B\r\n")]), "%eol crlf\n C: a\n S: B\n");
     assert_eq!(update("C: a\nS\\ \\x41\nS: X\n", &server), "C: a\nS\\ \\x41\nS: B\n");
+}
+
+#[test]
+fn a_hole_that_still_matches_stays_and_its_value_is_sent() {
+    let server: Replies =
+        &[("put\n", "hello\nINSERTED 12\nbye\n"), ("delete 12\n", "DELETED\n"), ("<EOF>", "<EOF>")];
+    let old = "C: put\nS: hi\nS\\ INSERTED \\{id=9}\nC\\ delete \\{id}\nS: x\nC EOF\nS EOF\n";
+    let new =
+        "C: put\nS: hello\nS\\ INSERTED \\{id=9}\nS: bye\nC\\ delete \\{id}\nS: DELETED\nC EOF\nS EOF\n";
+    assert_eq!(update(old, server), new);
+    assert_eq!(update(new, server), "unchanged");
+    // One that does not is a conflict, although its value is to be sent.
+    let old = old.replace("INSERTED", "OK");
+    let conflict = update(&old, server);
+    assert!(conflict.starts_with(r"t.chat:3: 'S\ OK \{id=9}' no longer matches"), "{conflict}");
+    // A group binds as a hole does.
+    let old = new.replace("S\\ INSERTED \\{id=9}", "S~ INSERTED (?<id>\\d+)").replace("hello", "hi");
+    assert_eq!(update(&old, server), old.replace("hi", "hello"));
+    let conflict = update(&new.replace("DELETED", "\\{id}").replace("S: \\", "S\\ \\"), server);
+    assert!(conflict.starts_with(r"t.chat:6: 'S\ \{id}' no longer matches"), "{conflict}");
 }
