@@ -54,7 +54,7 @@ pub(super) fn compare(
             None if matches(pattern, bytes, variables, scan) => Match::Yes(bytes.len()),
             None => Match::No,
         },
-        Item::Literal(..) | Item::Any | Item::End(_) | Item::Reset | Item::Wait(..) | Item::Quiet(_) => {
+        Item::Literal(..) | Item::Skip(..) | Item::End(_) | Item::Reset | Item::Wait(..) | Item::Quiet(_) => {
             Match::No
         }
     }

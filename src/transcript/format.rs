@@ -13,6 +13,9 @@ use super::variables::is_name;
 /// How long an awaited item may take without `%timeout`.
 pub(super) const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How much silence ends a server turn without `%gap`.
+pub(super) const DEFAULT_GAP: Duration = Duration::from_millis(100);
+
 /// Who says something: the one that connected, or the one it connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
@@ -130,8 +133,9 @@ pub(crate) enum Item {
     Template(Side, Template),
     /// One line that matches: `S~ regex`.
     Pattern(Side, Pattern),
-    /// Any number of server lines, possibly none, until the next server item matches: `S ...`.
-    Any,
+    /// Any number of lines, possibly none, until the side's next item matches: `S ...`, `C ...`. If there is a pattern,
+    /// it matches each of them: `S ... regex`.
+    Skip(Side, Option<Pattern>),
     /// A side shuts down its sending side: `C EOF`, `S EOF`.
     End(Side),
     /// The server resets the connection: `S RST`.
@@ -148,9 +152,10 @@ impl Item {
             Self::Literal(side, _)
             | Self::Template(side, _)
             | Self::Pattern(side, _)
+            | Self::Skip(side, _)
             | Self::End(side)
             | Self::Wait(side, _) => *side,
-            Self::Any | Self::Reset | Self::Quiet(_) => Side::Server,
+            Self::Reset | Self::Quiet(_) => Side::Server,
         }
     }
 
@@ -159,9 +164,12 @@ impl Item {
         match self {
             Self::Template(_, template) => template.names().collect(),
             Self::Pattern(_, pattern) => pattern.names().collect(),
-            Self::Literal(..) | Self::Any | Self::End(_) | Self::Reset | Self::Wait(..) | Self::Quiet(_) => {
-                Vec::new()
-            }
+            Self::Literal(..)
+            | Self::Skip(..)
+            | Self::End(_)
+            | Self::Reset
+            | Self::Wait(..)
+            | Self::Quiet(_) => Vec::new(),
         }
     }
 }
@@ -180,6 +188,8 @@ pub(crate) struct Transcript {
     pub(crate) eol: LineEnding,
     /// How long an awaited server item may take.
     pub(crate) timeout: Duration,
+    /// How much silence ends a server turn in an update.
+    pub(super) gap: Duration,
     pub(crate) entries: Vec<Entry>,
     /// The lines of the file, without line feeds.
     pub(crate) source: Vec<String>,

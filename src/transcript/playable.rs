@@ -28,13 +28,16 @@ pub(crate) struct Playable {
 impl Playable {
     /// Returns an error if an item of `own` does not say what to send when `given` is all that is bound at the start,
     /// or if one of the other side has holes that may match in several ways.
-    pub(crate) fn new(transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
+    pub(crate) fn new(mut transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
         let mut bound: HashSet<&str> = given.iter().map(|(name, _)| name).collect();
         for entry in &transcript.entries {
             if let Err(message) = check(&entry.item, own, &bound) {
                 return Err(ParseError { path: transcript.path, line: entry.line, message });
             }
             bound.extend(entry.item.names());
+        }
+        if own == Side::Server {
+            transcript.entries = client_first(transcript.entries);
         }
         let most_input = most_input(&transcript.entries, own);
         Ok(Self { transcript: Arc::new(transcript), own, given: Arc::new(given), most_input })
@@ -81,6 +84,31 @@ impl Playable {
     }
 }
 
+/// Moves the client item that ends a `C ...` next to it, before the server items between them: those are sent once it
+/// has matched. If there is none, the client's end is it.
+fn client_first(mut entries: Vec<Entry>) -> Vec<Entry> {
+    let is_own_text = |entry: &Entry| {
+        entry.item.side() == Side::Server && !matches!(entry.item, Item::Wait(..) | Item::Skip(..))
+    };
+    let mut index = 0;
+    while index < entries.len() {
+        if let Entry { line, item: Item::Skip(Side::Client, _) } = entries[index] {
+            let (_, after) = entries.split_at(index + 1);
+            let is_next =
+                |entry: &Entry| entry.item.side() == Side::Client && !matches!(entry.item, Item::Wait(..));
+            match after.iter().position(is_next) {
+                Some(next) => entries[index + 1..=index + 1 + next].rotate_right(1),
+                None if after.iter().any(is_own_text) => {
+                    entries.insert(index + 1, Entry { line, item: Item::End(Side::Client) });
+                }
+                None => {}
+            }
+        }
+        index += 1;
+    }
+    entries
+}
+
 /// Returns an error, what was expected and what was found, if an item cannot be played as `own`, or be compared.
 fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
     let letter = item.side().letter();
@@ -88,7 +116,7 @@ fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
         |form: &str| Err(format!("expected text for the {own} to send ('{letter}: text'), found '{form}'"));
     match item {
         Item::Pattern(side, _) if *side == own => not_text(&format!("{letter}~")),
-        Item::Any if own == Side::Server => not_text("S ..."),
+        Item::Skip(Side::Client, _) if own == Side::Client => not_text("C ..."),
         Item::Template(side, template) if *side == own => {
             match template.unset(|name| bound.contains(name)).map(|hole| hole.name.as_deref()) {
                 None => Ok(()),
@@ -110,7 +138,7 @@ fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
         }),
         Item::Literal(..)
         | Item::Pattern(..)
-        | Item::Any
+        | Item::Skip(..)
         | Item::End(_)
         | Item::Reset
         | Item::Wait(..)
@@ -133,7 +161,7 @@ fn most_input(entries: &[Entry], own: Side) -> Arc<[usize]> {
             Item::Literal(..)
             | Item::Template(..)
             | Item::Pattern(..)
-            | Item::Any
+            | Item::Skip(..)
             | Item::End(_)
             | Item::Reset
             | Item::Wait(..)

@@ -26,6 +26,8 @@ mod lane;
 mod learn;
 mod rest;
 mod script;
+#[cfg(test)]
+mod skip_tests;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -37,6 +39,7 @@ use super::divergence::Divergence;
 use super::format::Side;
 
 pub(crate) use follow::Follow;
+pub(super) use lane::Skipping;
 pub(crate) use learn::Learn;
 pub(super) use turn::MOST_KEPT;
 pub(crate) use turn::Turn;

@@ -252,14 +252,27 @@ fn change(items: &mut Vec<Item>, at: usize, how: u8) {
     }
 }
 
-/// Replaces some server lines with patterns.
+/// Replaces some server lines with patterns, and runs of them with one that takes any lines.
 fn blur(items: &[Item], vague: &[u8]) -> Vec<Item> {
+    let mut blurred = blur_each(items, vague);
+    let mut last = None;
+    blurred.retain(|item| {
+        let is_repeated = matches!((&last, item), (Some(Item::Skip(..)), Item::Skip(..)));
+        if !matches!(item, Item::Wait(..)) {
+            last = Some(item.clone());
+        }
+        !is_repeated
+    });
+    blurred
+}
+
+fn blur_each(items: &[Item], vague: &[u8]) -> Vec<Item> {
     let blurred = items.iter().enumerate().map(|(index, item)| match (item, vague.get(index)) {
         (Item::Literal(Side::Server, bytes), Some(0)) if bytes.ends_with(b"\n") => {
             let pattern = if bytes.len() % 2 == 0 { "[ab]?.*" } else { "(?s).*b" };
             Item::Pattern(Side::Server, Pattern::new(pattern).unwrap())
         }
-        (Item::Literal(Side::Server, _), Some(1)) => Item::Any,
+        (Item::Literal(Side::Server, _), Some(1)) => Item::Skip(Side::Server, None),
         _ => item.clone(),
     });
     blurred.collect()
@@ -448,7 +461,8 @@ fn any_old_transcript() -> impl Strategy<Value = (Case, Case)> {
         let mut old = blur(&old, &vague);
         // In a turn that does not match, nothing tells which lines `S ...` took and which are the next turn's.
         for index in (0..old.len()).rev() {
-            if old[index] == Item::Any && !matches!(old.get(index + 1), Some(Item::Literal(Side::Server, _)))
+            if old[index] == Item::Skip(Side::Server, None)
+                && !matches!(old.get(index + 1), Some(Item::Literal(Side::Server, _)))
             {
                 old.remove(index);
             }

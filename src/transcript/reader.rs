@@ -8,7 +8,7 @@ mod tests;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::format::{DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript};
+use super::format::{DEFAULT_GAP, DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript};
 use crate::duration;
 use crate::text::printable;
 
@@ -19,7 +19,7 @@ const LONGEST_LINE: usize = 1024 * 1024;
 const SHOWN: usize = 40;
 
 const ANY_LINE: &str = "'C:', 'S:', 'C\\', 'S\\', 'S~', 'S ...', 'C EOF', 'S EOF', 'S RST', 'C WAIT', 'S WAIT', \
-                        'S QUIET', '%eol', '%timeout' or '#'";
+                        'S QUIET', 'C ...', '%eol', '%timeout', '%gap' or '#'";
 
 /// Why a file is not a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> 
         path: path.to_owned(),
         eol: reader.eol.unwrap_or_default(),
         timeout: reader.timeout.unwrap_or(DEFAULT_TIMEOUT),
+        gap: reader.gap.unwrap_or(DEFAULT_GAP),
         entries: reader.entries,
         source,
     })
@@ -68,6 +69,7 @@ pub(crate) fn read(path: &Path, bytes: &[u8]) -> Result<Transcript, ParseError> 
 struct Reader {
     eol: Option<LineEnding>,
     timeout: Option<std::time::Duration>,
+    gap: Option<std::time::Duration>,
     entries: Vec<Entry>,
     /// The lines of `C EOF`, `S EOF` and `S RST`.
     client_end: Option<usize>,
@@ -121,7 +123,13 @@ impl Reader {
                 })?;
                 self.timeout.replace(timeout).is_none()
             }
-            _ => return Err(format!("expected '%eol' or '%timeout', found {}", quote(line))),
+            "%gap" => {
+                let gap = duration::parse_positive(value).map_err(|_| {
+                    format!("expected a positive duration such as '%gap 100ms', found {}", quote(line))
+                })?;
+                self.gap.replace(gap).is_none()
+            }
+            _ => return Err(format!("expected '%eol', '%timeout' or '%gap', found {}", quote(line))),
         };
         if !self.entries.is_empty() {
             return Err(format!("expected directives before the first item, found {name} after one"));
@@ -133,6 +141,15 @@ impl Reader {
     fn check_order(&self, item: &Item) -> Result<(), String> {
         let side = item.side();
         let letter = side.letter();
+        let is_skip = |item: &Item| matches!(item, Item::Skip(same, _) if *same == side);
+        let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
+        if is_skip(item)
+            && let Some(last) = self.entries.iter().rev().find(|entry| !is_pause(entry))
+            && is_skip(&last.item)
+        {
+            let found = format!("'{letter} ...' after the one on line {}", last.line);
+            return Err(format!("expected an {letter} item between two skips, found {found}"));
+        }
         if let Some(line) = self.reset {
             let found = format!("{letter} item after S RST on line {line}");
             return Err(format!("expected the end of the transcript, found {found}"));
@@ -184,8 +201,21 @@ fn item(line: &str, eol: LineEnding) -> Result<Item, String> {
             "expected '{letter}:', found {} (numbers are reserved for several connections)",
             quote(line)
         )),
+        ' ' if side == Side::Server && rest.starts_with(" ... ") && !rest[5..].trim().is_empty() => {
+            skip(&rest[5..])
+                .map_err(|error| format!("expected a regular expression, found {} ({error})", quote(line)))
+        }
         _ => keyword(side, rest.trim_end()).unwrap_or_else(|| Err(not_an_item(line))),
     }
+}
+
+/// The item `S ... regex`.
+fn skip(source: &str) -> Result<Item, String> {
+    let pattern = Pattern::new(source)?;
+    if let Some(name) = pattern.names().next() {
+        return Err(format!("the group '{name}' would match many lines"));
+    }
+    Ok(Item::Skip(Side::Server, Some(pattern)))
 }
 
 fn not_an_item(line: &str) -> String {
@@ -206,7 +236,7 @@ fn keyword(side: Side, rest: &str) -> Option<Result<Item, String>> {
     };
     match (side, word, value) {
         (_, "EOF", None) => Some(Ok(Item::End(side))),
-        (Side::Server, "...", None) => Some(Ok(Item::Any)),
+        (_, "...", None) => Some(Ok(Item::Skip(side, None))),
         (Side::Server, "RST", None) => Some(Ok(Item::Reset)),
         (_, "WAIT", _) => Some(with_duration(Item::Wait)),
         (Side::Server, "QUIET", _) => Some(with_duration(|_, time| Item::Quiet(time))),

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use super::compare::{Input, Match, compare};
 use super::format::{Entry, Item, Side, Transcript};
-use super::player::{End, Turn};
+use super::player::{End, Skipping, Turn};
 use super::reader::read;
 use super::scan::Scan;
 use super::variables::Variables;
@@ -69,6 +69,10 @@ pub(super) fn bindings(transcript: &Transcript, turn: &Turn) -> Result<Variables
     Alignment::new(transcript, turn).align(&mut Edits::default())
 }
 
+fn is_skip(entry: &Entry) -> bool {
+    matches!(entry.item, Item::Skip(..))
+}
+
 /// Finds out which line of a turn belongs to which of its items.
 struct Alignment<'t> {
     transcript: &'t Transcript,
@@ -79,7 +83,8 @@ struct Alignment<'t> {
     /// Those of the names in the items.
     variables: Variables,
     end: Option<End>,
-    is_skipping: bool,
+    /// The `S ...` that takes the next lines.
+    skip: Option<&'t Entry>,
     is_last: bool,
 }
 
@@ -97,7 +102,10 @@ impl<'t> Alignment<'t> {
             lines: pieces(&turn.received).collect(),
             variables: turn.variables.clone(),
             end: turn.end,
-            is_skipping: turn.skips_first,
+            skip: transcript.entries[..first]
+                .iter()
+                .rfind(|entry| is_skip(entry))
+                .filter(|_| turn.skips_first),
             is_last: last == transcript.entries.len(),
         }
     }
@@ -108,12 +116,13 @@ impl<'t> Alignment<'t> {
         let mut literals = Vec::new();
         for (index, entry) in self.items.iter().enumerate() {
             match &entry.item {
-                Item::Literal(_, literal) if self.is_skipping => {
+                Item::Literal(_, literal) if self.skip.is_some() => {
                     // In a check, the first line that starts with the literal would be the one, even if it goes on.
                     let found = self.find(at, |line| matches!(self.compare(entry, line), Match::Yes(_)));
                     let found = found.filter(|&found| self.lines[found].len() == literal.len());
-                    at = found.ok_or_else(|| self.conflict(self.skip_before(index)))? + 1;
-                    self.is_skipping = false;
+                    let found = found.ok_or_else(|| self.conflict(self.skip_before(index)))?;
+                    self.skip(at..found)?;
+                    at = found + 1;
                     self.place = entry.line;
                 }
                 Item::Literal(..) => literals.push(entry),
@@ -121,22 +130,22 @@ impl<'t> Alignment<'t> {
                     // If the line in its old place matches, it is that one.
                     let usual = at + literals.len();
                     let found = match self.lines.get(usual) {
-                        Some(line) if !self.is_skipping && self.matches(entry, line) => Some(usual),
+                        Some(line) if self.skip.is_none() && self.matches(entry, line) => Some(usual),
                         _ => self.find(at, |line| self.matches(entry, line)),
                     };
                     let found = found.ok_or_else(|| self.conflict(entry))?;
-                    let end = if self.is_skipping { at } else { found };
+                    let end = if self.skip.is_some() { at } else { found };
+                    self.skip(at..found)?;
                     self.replace(&mut literals, at..end, edits);
                     self.bind(entry, found);
                     at = found + 1;
-                    self.is_skipping = false;
                     self.place = entry.line;
                 }
-                Item::Any => {
+                Item::Skip(..) => {
                     let end = (at + literals.len()).min(self.lines.len());
                     self.replace(&mut literals, at..end, edits);
                     at = end;
-                    self.is_skipping = true;
+                    self.skip = Some(entry);
                     self.place = entry.line;
                 }
                 // Bytes that break a silence belong to no item.
@@ -145,10 +154,24 @@ impl<'t> Alignment<'t> {
             }
         }
         let end = self.lines.len();
-        let start = if self.is_skipping { end } else { at };
+        let start = if self.skip.is_some() { end } else { at };
+        self.skip(at..end)?;
         self.replace(&mut literals, start..end, edits);
         self.rewrite_end(edits);
         Ok(self.variables)
+    }
+
+    /// Takes lines with the `S ...` above, if there is one.
+    fn skip(&mut self, lines: std::ops::Range<usize>) -> Result<(), Conflict> {
+        if let Some(Entry { item: Item::Skip(_, pattern), .. }) = self.skip
+            && let Some(skip) = self.skip.take()
+        {
+            let skipping = Skipping::new(pattern.as_ref());
+            if !self.lines[lines].iter().all(|line| skipping.takes(line, self.transcript.eol)) {
+                return Err(self.conflict(skip));
+            }
+        }
+        Ok(())
     }
 
     /// The first line from `at` on for which `is_it` holds.
@@ -181,7 +204,7 @@ impl<'t> Alignment<'t> {
     /// The `S ...` above an item that was not found.
     fn skip_before(&self, index: usize) -> &'t Entry {
         let above = self.items[..index].iter().rev();
-        above.into_iter().find(|entry| entry.item == Item::Any).unwrap_or(&self.items[index])
+        above.into_iter().find(|entry| is_skip(entry)).unwrap_or(&self.items[index])
     }
 
     /// Replaces literal items with lines. Those that are the same at the start and at the end stay.

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::format::{Item, LineEnding, Side};
+use super::format::{Item, LineEnding, Pattern, Side};
 use super::template::{Hole, Segment, Template};
 use crate::text::is_plain;
 
@@ -17,24 +17,27 @@ pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     match item {
         Item::Literal(side, bytes) => literal(*side, bytes, eol),
         Item::Template(side, template) => format!("{}\\ {}", side.letter(), template_text(template, eol)),
-        Item::Pattern(side, pattern) => {
-            let mut text = format!("{}~ ", side.letter());
-            // As it was written, except for what a terminal would act on.
-            for character in pattern.source().chars() {
-                if is_plain(character) {
-                    text.push(character);
-                } else {
-                    text.extend(character.escape_default());
-                }
-            }
-            text
-        }
-        Item::Any => "S ...".to_owned(),
+        Item::Pattern(side, pattern) => format!("{}~ {}", side.letter(), expression(pattern)),
+        Item::Skip(side, None) => format!("{} ...", side.letter()),
+        Item::Skip(side, Some(pattern)) => format!("{} ... {}", side.letter(), expression(pattern)),
         Item::End(side) => format!("{} EOF", side.letter()),
         Item::Reset => "S RST".to_owned(),
         Item::Wait(side, time) => format!("{} WAIT {}", side.letter(), duration(*time)),
         Item::Quiet(time) => format!("S QUIET {}", duration(*time)),
     }
+}
+
+/// An expression as it was written, except for what a terminal would act on.
+fn expression(pattern: &Pattern) -> String {
+    let mut text = String::new();
+    for character in pattern.source().chars() {
+        if is_plain(character) {
+            text.push(character);
+        } else {
+            text.extend(character.escape_default());
+        }
+    }
+    text
 }
 
 /// The lines of literal items for the bytes that one side said.

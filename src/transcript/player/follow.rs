@@ -63,7 +63,7 @@ impl Follow {
             Item::Literal(..)
             | Item::Template(..)
             | Item::Pattern(..)
-            | Item::Any
+            | Item::Skip(..)
             | Item::Wait(..)
             | Item::Quiet(_) => false,
         };

@@ -4,8 +4,39 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::End;
-use crate::transcript::compare::Input;
+use crate::transcript::compare::{Input, LONGEST_LINE};
+use crate::transcript::format::{LineEnding, Pattern};
 use crate::transcript::scan::Scan;
+
+/// Which lines are taken until the next item of the other side matches.
+#[derive(Clone, Debug, Default)]
+pub(in crate::transcript) enum Skipping {
+    /// None.
+    #[default]
+    Not,
+    /// All: `S ...`, `C ...`.
+    All,
+    /// Those that match: `S ... regex`.
+    Matching(Pattern),
+}
+
+impl Skipping {
+    pub(in crate::transcript) fn new(pattern: Option<&Pattern>) -> Self {
+        pattern.map_or(Self::All, |pattern| Self::Matching(pattern.clone()))
+    }
+
+    /// Whether a line, with its ending, is taken. The end of the stream ends a line too.
+    pub(in crate::transcript) fn takes(&self, line: &[u8], eol: LineEnding) -> bool {
+        match self {
+            Self::Not => false,
+            Self::All => true,
+            Self::Matching(pattern) => match line.strip_suffix(eol.bytes()) {
+                Some(text) => pattern.matches(text),
+                None => !line.ends_with(b"\n") && pattern.matches(line),
+            },
+        }
+    }
+}
 
 /// The state of one connection: input that no item has taken yet, and output on its way.
 #[derive(Debug, Default)]
@@ -21,8 +52,7 @@ pub(super) struct Lane {
     pub(super) end: Option<End>,
     /// When bytes or the end last arrived.
     pub(super) last_received: Duration,
-    /// Whether an `S ...` takes lines until the next item of the other side matches.
-    pub(super) is_skipping: bool,
+    pub(super) skipping: Skipping,
     /// The items that are still to be sent, by their indexes, and how many of their bytes.
     outgoing: VecDeque<(usize, usize)>,
     /// Whether our sending side is, or is about to be, shut down.
@@ -74,6 +104,32 @@ impl Lane {
 
     pub(super) fn take_all(&mut self) {
         self.take(self.input().len());
+    }
+
+    pub(super) fn is_skipping(&self) -> bool {
+        !matches!(self.skipping, Skipping::Not)
+    }
+
+    /// Takes all that is skipped before an item without bytes, and says whether anything is left that never will be.
+    pub(super) fn has_unexpected(&mut self, eol: LineEnding) -> bool {
+        if let Skipping::All = self.skipping {
+            self.take_all();
+        }
+        while !self.input().is_empty() {
+            let line_feed = self.line_feed();
+            let line = match line_feed {
+                Some(line_feed) => &self.input()[..=line_feed],
+                None if self.is_skipping() && self.end.is_none() && self.input().len() < LONGEST_LINE => {
+                    return false;
+                }
+                None => self.input(),
+            };
+            if !self.skipping.takes(line, eol) {
+                return true;
+            }
+            self.take(line.len());
+        }
+        false
     }
 
     /// Notes that this many bytes of an item are to be sent.

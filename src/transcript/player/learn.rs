@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::lane::Skipping;
 use super::rest::Rest;
 use super::script::{Progress, Script, Silence};
 use super::tail::Tail;
@@ -12,11 +13,8 @@ use crate::transcript::format::{Entry, Item, Side};
 use crate::transcript::playable::Playable;
 use crate::transcript::update::bindings;
 
-/// This much silence ends a turn.
-const GAP: Duration = Duration::from_millis(100);
-
 /// Plays the client side, and collects what the server says, turn by turn. A turn is over when its items have
-/// matched and nothing more has arrived for [`GAP`]; that may take as long as an item may. The outcome is the
+/// matched and nothing more has arrived for `%gap`; that may take as long as an item may. The outcome is the
 /// turns that do not match: only they are rewritten.
 #[derive(Debug)]
 pub(crate) struct Learn {
@@ -141,7 +139,7 @@ impl Learn {
                 }
             }
             (State::Listening(turn), Next::Ours) => {
-                if let Some(wait) = wait_for_silence(script, GAP, now) {
+                if let Some(wait) = wait_for_silence(script, now) {
                     return wait;
                 }
                 let next = turn.end(script);
@@ -172,6 +170,8 @@ impl Learn {
                 }
                 let expects_reset =
                     script.transcript().entries.last().is_some_and(|entry| entry.item == Item::Reset);
+                // Lines that are not skipped, although no item follows.
+                turn.matched &= script.lane.input().is_empty();
                 turn.matched &= expects_reset || turn.end != Some(End::Reset);
                 turn.end(script);
                 if let Err(fault) = self.learned.add(std::mem::take(turn), script) {
@@ -231,7 +231,7 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
     let (skipped, ours) = rest.split_at(next);
     // An end that is awaited says better than any silence that the turn is over.
     let awaits_end = skipped.iter().any(|entry| matches!(entry.item, Item::End(_) | Item::Reset));
-    let time = if awaits_end { script.transcript().timeout } else { GAP };
+    let time = if awaits_end { script.transcript().timeout } else { script.transcript().gap };
     match script.silence(time, now) {
         Silence::Awaited(until) => return Progress::wait(Some(until)),
         Silence::TooLate(fault) => return Progress::Failed(fault),
@@ -247,33 +247,34 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
     }
     // An `S ...` at the end of a turn also takes the start of the next one.
     let last = skipped.iter().rfind(|entry| !is_pause(entry));
-    let is_skipping = last.is_some_and(|entry| entry.item == Item::Any);
+    let skipping = match last.map(|entry| &entry.item) {
+        Some(Item::Skip(_, pattern)) => Skipping::new(pattern.as_ref()),
+        _ => Skipping::Not,
+    };
     // The pauses before the next item are still to be made.
     let pauses = skipped.iter().rev().take_while(is_own).count();
     script.pass_over(next - pauses);
     let input = script.lane.input();
     let complete_lines = memchr::memrchr(b'\n', input).map_or(0, |line_feed| line_feed + 1);
-    let taken = if is_skipping { complete_lines } else { input.len() };
+    let taken = if matches!(skipping, Skipping::Not) { input.len() } else { complete_lines };
     script.lane.take(taken);
-    script.lane.is_skipping = is_skipping;
+    script.lane.skipping = skipping;
     Progress::Passed
 }
 
 /// Waits for the end of a turn that matches. If an `S ...` takes the rest, the turn need not end.
-fn wait_for_silence(script: &Script, time: Duration, now: Duration) -> Option<Progress<Vec<Turn>>> {
-    match script.silence(time, now) {
+fn wait_for_silence(script: &Script, now: Duration) -> Option<Progress<Vec<Turn>>> {
+    match script.silence(script.transcript().gap, now) {
         Silence::Awaited(until) => Some(Progress::wait(Some(until))),
-        Silence::TooLate(fault) if !script.lane.is_skipping => Some(Progress::Failed(fault)),
+        Silence::TooLate(fault) if !script.lane.is_skipping() => Some(Progress::Failed(fault)),
         Silence::TooLate(_) | Silence::Reached => None,
     }
 }
 
 /// Waits for the end of the turn after the last item.
 fn last_wait(script: &mut Script, tail: &mut Tail, now: Duration) -> Option<Progress<Vec<Turn>>> {
-    if script.lane.is_skipping {
-        script.lane.take_all();
-    }
-    tail.flush(script, now).or_else(|| wait_for_silence(script, GAP, now))
+    script.has_unexpected();
+    tail.flush(script, now).or_else(|| wait_for_silence(script, now))
 }
 
 impl Player for Learn {

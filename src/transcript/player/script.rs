@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::lane::Lane;
+use super::lane::{Lane, Skipping};
 use super::{End, Step};
 use crate::transcript::compare::{LONGEST_LINE, Match, compare};
 use crate::transcript::divergence::{Divergence, Fault};
@@ -154,8 +154,13 @@ impl Script {
                 self.pass();
                 Progress::Passed
             }
-            Item::Any => {
-                self.lane.is_skipping = true;
+            // Played, they are no lines.
+            Item::Skip(..) if is_own => {
+                self.pass();
+                Progress::Passed
+            }
+            Item::Skip(_, pattern) => {
+                self.lane.skipping = Skipping::new(pattern.as_ref());
                 self.pass();
                 Progress::Passed
             }
@@ -187,7 +192,7 @@ impl Script {
                 Item::End(_)
                 | Item::Reset
                 | Item::Pattern(..)
-                | Item::Any
+                | Item::Skip(..)
                 | Item::Wait(..)
                 | Item::Quiet(_) => break,
             };
@@ -232,15 +237,17 @@ impl Script {
     fn expect_silence<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
         let start = (*self.pause.get_or_insert(now)).max(self.since);
         let mut limit = time;
-        if self.lane.is_skipping {
-            self.lane.take_all();
-            limit += self.transcript().timeout + self.allowance;
-        } else if !self.lane.input().is_empty() {
+        if self.has_unexpected() {
             return Progress::Failed(self.unexpected());
+        }
+        if self.lane.is_skipping() {
+            limit += self.transcript().timeout + self.allowance;
         }
         match self.silence_since(start, time, limit, now) {
             Silence::Awaited(until) => Progress::wait(Some(until)),
             Silence::TooLate(fault) => Progress::Failed(fault),
+            // The start of a line that was to be skipped.
+            Silence::Reached if !self.lane.input().is_empty() => Progress::Failed(self.unexpected()),
             Silence::Reached => {
                 self.matched(0, now);
                 Progress::Passed
@@ -249,10 +256,7 @@ impl Script {
     }
 
     fn expect_end<T>(&mut self, end: End, now: Duration) -> Progress<T> {
-        if self.lane.is_skipping {
-            self.lane.take_all();
-        }
-        if !self.lane.input().is_empty() {
+        if self.has_unexpected() {
             return Progress::Failed(self.unexpected());
         }
         match (end, self.lane.end) {
@@ -279,8 +283,11 @@ impl Script {
                     self.matched(length, now);
                     return Progress::Passed;
                 }
-                Match::No if self.lane.is_skipping => match line_feed {
-                    Some(line_feed) => self.lane.take(line_feed + 1),
+                Match::No if self.lane.is_skipping() => match line_feed {
+                    Some(line_feed) if self.lane.skipping.takes(&self.lane.input()[..=line_feed], eol) => {
+                        self.lane.take(line_feed + 1);
+                    }
+                    Some(_) => return Progress::Failed(self.differs()),
                     None if has_ended => break,
                     None if length >= LONGEST_LINE => return Progress::Failed(self.differs()),
                     None => return self.wait_for_bytes(now),
@@ -312,7 +319,7 @@ impl Script {
     /// Takes the input that the item at the cursor has matched.
     fn matched(&mut self, length: usize, now: Duration) {
         self.lane.take(length);
-        self.lane.is_skipping = false;
+        self.lane.skipping = Skipping::Not;
         if length > 0 {
             self.allowance = Duration::ZERO;
         }
@@ -348,6 +355,12 @@ impl Script {
 
     fn differs(&self) -> Fault {
         Fault::Differs { received: self.line().0.to_vec() }
+    }
+
+    /// Whether bytes have arrived that neither an item nor a skip takes.
+    pub(super) fn has_unexpected(&mut self) -> bool {
+        let eol = self.transcript().eol;
+        self.lane.has_unexpected(eol)
     }
 
     pub(super) fn unexpected(&self) -> Fault {

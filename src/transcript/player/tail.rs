@@ -49,15 +49,21 @@ impl Tail {
             // Anything the client said meanwhile is lost.
             return Progress::Passed;
         }
-        if script.lane.is_skipping {
-            script.lane.take_all();
-        }
-        if !script.lane.input().is_empty() {
+        if script.has_unexpected() {
             return Progress::Failed(script.unexpected());
         }
         if let Some(wait) = self.flush(script, now) {
             return wait;
         }
+        match self.listen(script, now) {
+            // The start of a line that was to be skipped.
+            Progress::Passed if !script.lane.input().is_empty() => Progress::Failed(script.unexpected()),
+            progress => progress,
+        }
+    }
+
+    fn listen<T>(&mut self, script: &mut Script, now: Duration) -> Progress<T> {
+        let own = script.own();
         let (State::Flushing { since } | State::Listening { since }) = self.state;
         let wait_until = |until| if now < until { Progress::wait(Some(until)) } else { Progress::Passed };
         match (own, script.lane.end) {

@@ -62,7 +62,7 @@ impl Turn {
     /// Starts at the cursor. Bytes may have arrived before.
     pub(super) fn start(&mut self, script: &Script) {
         self.items = (script.cursor, script.cursor);
-        self.skips_first = script.lane.is_skipping;
+        self.skips_first = script.lane.is_skipping();
     }
 
     /// Ends at the cursor; returns the next turn. Bytes that no item has taken do not match, unless an `S ...` may
@@ -70,7 +70,7 @@ impl Turn {
     pub(super) fn end(&mut self, script: &mut Script) -> Self {
         let lane = &mut script.lane;
         let mut next = Self { end: self.end, ..Self::default() };
-        if lane.is_skipping {
+        if lane.is_skipping() {
             next.receive(lane.input());
         } else if !lane.input().is_empty() {
             self.matched = false;

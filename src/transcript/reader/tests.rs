@@ -37,7 +37,7 @@ fn reads_every_form() {
             server(b"a\\\r\n\t\0\xff\r\n"),
             client(b"half "),
             Item::Pattern(Side::Server, Pattern::new(r"2\d+ .*").unwrap()),
-            Item::Any,
+            Item::Skip(Side::Server, None),
             Item::Wait(Side::Client, Duration::from_millis(200)),
             Item::Wait(Side::Server, Duration::from_secs(1)),
             Item::Quiet(Duration::from_millis(1500)),
@@ -46,6 +46,10 @@ fn reads_every_form() {
         ]
     );
     assert_eq!(items("S RST"), [Item::Reset]);
+    assert_eq!(items("C ...  "), [Item::Skip(Side::Client, None)]);
+    let pattern = Pattern::new(r" 250-.* ").unwrap();
+    assert_eq!(items("S ...  250-.* "), [Item::Skip(Side::Server, Some(pattern))]);
+    assert_eq!(parse("%gap 1s").unwrap().gap, Duration::from_secs(1));
 }
 
 #[test]
@@ -83,12 +87,16 @@ fn names_the_line_what_was_found_and_what_was_expected() {
         ("\nhello", 2, "'hello'", "'C:'"),
         ("C2: x", 1, "'C2: x' (numbers are reserved for several connections)", "'C:'"),
         ("C RST", 1, "'C RST'", "'S RST'"),
-        ("C ...", 1, "'C ...'", "'S ...'"),
+        ("C ... x", 1, "'C ... x'", "'S ...'"),
+        ("S ...\n# no item\nS WAIT 1s\nS ... a", 4, "'S ...' after the one on line 1", "an S item"),
+        ("S ... (?<a>.)", 1, "(the group 'a' would match many lines)", "a regular expression"),
+        ("S ... [", 1, "'S ... ['", "a regular expression"),
+        ("%gap 0", 1, "'%gap 0'", "'%gap 100ms'"),
         ("S", 1, "'S'", "'C:'"),
         ("C  EOF", 1, "'C  EOF'", "'C EOF'"),
         ("%eol cr", 1, "'%eol cr'", "'%eol lf'"),
         ("%timeout 0", 1, "'%timeout 0'", "'%timeout 5s'"),
-        ("%color", 1, "'%color'", "'%eol' or '%timeout'"),
+        ("%color", 1, "'%color'", "'%eol', '%timeout' or '%gap'"),
         ("C: x\n%eol lf", 2, "%eol after one", "directives before the first item"),
         ("%eol lf\n%eol lf", 2, "a second one", "at most one %eol"),
         ("C WAIT", 1, "'C WAIT'", "'C WAIT 200ms'"),

@@ -269,3 +269,27 @@ fn a_hole_that_still_matches_stays_and_its_value_is_sent() {
     let conflict = update(&new.replace("DELETED", "\\{id}").replace("S: \\", "S\\ \\"), server);
     assert!(conflict.starts_with(r"t.chat:6: 'S\ \{id}' no longer matches"), "{conflict}");
 }
+
+#[test]
+fn skipped_lines_that_still_match_stay() {
+    let server: Replies = &[("a\n", "1-x\n1-y\n1 z\n"), ("<EOF>", "2-x\n<EOF>")];
+    let old = "C: a\nS: 1-q\nS ... 1-.*\nS: 1 z\nC EOF\nS ... 2-.*\nS EOF\n";
+    assert_eq!(update(&old.replace("S: 1-q\n", ""), server), "unchanged");
+    assert_eq!(update(old, server), old.replace("1-q", "1-x"));
+    for (old, line) in [(old.replace("S ... 1", "S ... 3"), 3), (old.replace("S ... 2", "S ... 3"), 6)] {
+        let conflict = update(&old, server);
+        assert!(
+            conflict.starts_with(&format!("t.chat:{line}: 'S ... 3-.*' no longer matches")),
+            "{conflict}"
+        );
+    }
+}
+
+#[test]
+fn a_turn_ends_after_as_much_silence_as_the_transcript_says() {
+    let server: Replies = &[("a\n", "1\n2\n"), ("<EOF>", "<EOF>")];
+    let later = Duration::from_millis(400);
+    let old = "C: a\nS: 1\nC EOF\nS EOF\n";
+    let new = "C: a\nS: 1\nS: 2\nC EOF\nS EOF\n";
+    assert_eq!(update_from(&format!("%gap 500ms\n{old}"), server, later), format!("%gap 500ms\n{new}"));
+}
