@@ -17,7 +17,10 @@ const LAYERS: [&[&str]; 10] = [
     &["transcript"],
     &["message"],
     &["capitals"],
-    &["text", "blocking", "memory", "duration", "deadline", "status", "messages", "signals", "runtime", "usage"],
+    &[
+        "text", "blocking", "memory", "duration", "deadline", "status", "messages", "signals", "runtime",
+        "usage",
+    ],
 ];
 
 fn layer(module: &str) -> Option<usize> {

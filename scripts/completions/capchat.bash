@@ -69,7 +69,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__check)
-            opts="-a -4 -6 -w -j -v -h --address --connect-timeout --retry --timeout --max-time --update --jobs --report --color --verbose --help"
+            opts="-a -4 -6 -w -j -v -h --address --connect-timeout --retry --timeout --max-time --update --set --jobs --report --color --verbose --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -112,6 +112,13 @@ _capchat() {
                     return 0
                     ;;
                 --max-time)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
@@ -299,7 +306,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__serve)
-            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --record --quiet --verbose --log-format --help"
+            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --set --record --quiet --verbose --log-format --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -352,6 +359,13 @@ _capchat() {
                     fi
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
                     fi
                     return 0
                     ;;

@@ -30,12 +30,13 @@ complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a se
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve at most N clients at a time; others wait' -r -f
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients without progress for TIME' -r -f
-complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-connection-time -d 'Disconnect clients after TIME, whatever they do' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve N clients at a time; others wait' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients idle for TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-connection-time -d 'Disconnect clients after TIME in any case' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME, or never' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l set -d 'Give a variable a value (may be repeated)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 'Log format: text or json' -r -f -a "text\t'One line per event'
 json\t'One JSON object per line'"
@@ -70,6 +71,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand check" -l connect-timeou
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep trying to connect for up to TIME' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l set -d 'Give a variable a value (may be repeated)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s j -l jobs -d 'Run N transcripts in parallel' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l report -d 'Report format: text, tap or junit' -r -f -a "text\t'For people'
 tap\t'The Test Anything Protocol, version 13'

@@ -23,18 +23,18 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     pub(crate) family: FamilyArgs,
 
-    /// Serve at most N clients at a time; others wait
+    /// Serve N clients at a time; others wait
     #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = parse_count, help_heading = LIMITS)]
     pub(crate) max_clients: Option<NonZeroUsize>,
 
-    /// Disconnect clients without progress for TIME
+    /// Disconnect clients idle for TIME
     ///
-    /// A client makes progress if it sends something, or takes some of its replies. The connection is closed cleanly;
-    /// if replies are left that the client did not take, it is reset.
+    /// A client is idle if it neither sends anything nor takes any of its replies. The connection is closed cleanly; if
+    /// replies are left that the client did not take, it is reset.
     #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]
     pub(crate) idle_timeout: Option<Duration>,
 
-    /// Disconnect clients after TIME, whatever they do
+    /// Disconnect clients after TIME in any case
     ///
     /// The connection is closed cleanly, which may take another 10 seconds.
     #[arg(long, value_name = "TIME", value_hint = ValueHint::Other, value_parser = duration::parse_positive, help_heading = LIMITS)]

@@ -537,7 +537,8 @@ fn bytes_that_are_refused_for_no_reason_are_a_failure() {
     assert_eq!(check.advance(START), Step::Wait(Some(START + ms(500))));
     assert_eq!(check.advance(START + ms(500)), Step::Done(closed_early(3, "")));
     // An update must not take the silence for what the server says now.
-    let mut update = Learn::new(Playable::new(parse("C: c\nS EOF\n"), Side::Client).unwrap());
+    let mut update =
+        Learn::new(Playable::new(parse("C: c\nS EOF\n"), Side::Client, Variables::default()).unwrap());
     let mut now = START;
     let result = loop {
         match update.advance(now) {
