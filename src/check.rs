@@ -48,8 +48,5 @@ pub(crate) struct Settings {
 /// failure that [`report::PRECEDENCE`] puts first.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let runtime = runtime::start().context("could not start the check")?;
-    let result = runtime.block_on(run::run(settings));
-    // A name resolution that hangs is not waited for.
-    runtime.shutdown_background();
-    result
+    runtime.block_on(run::run(settings))
 }

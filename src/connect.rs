@@ -81,10 +81,7 @@ impl Mode {
 /// Talks to a server, or to a client that connects, until one of the two sides has ended the conversation.
 pub(crate) fn run(settings: &Settings) -> Result<()> {
     let runtime = runtime::start().context("could not start the client")?;
-    let result = runtime.block_on(connect(settings));
-    // A name resolution that hangs is not waited for.
-    runtime.shutdown_background();
-    result
+    runtime.block_on(connect(settings))
 }
 
 async fn connect(settings: &Settings) -> Result<()> {

@@ -6,12 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::replace_file::Replacement;
+use crate::memory;
 use crate::messages::reason;
 use crate::transcript::{Recorder, Side};
 use crate::transport::Observer;
 
 /// What is added to the name of a recording that could not be completed.
 const INCOMPLETE: &str = "incomplete";
+
+/// How much is recorded at a time. Its text takes far more memory, above all if it has many lines, and so does the start
+/// of a line that is kept.
+const CHUNK: usize = 16 * 1024;
+const MEMORY_PER_BYTE: usize = 100;
+const MEMORY_OF_LINE: usize = 1024 * 1024;
 
 /// A conversation that is being recorded. Clones are the same recording.
 #[derive(Clone, Debug)]
@@ -83,6 +90,25 @@ impl Recording {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Records bytes of our own side, or of the other one.
+    fn say(&self, is_own: bool, bytes: &[u8]) {
+        self.with(|inner| {
+            let side = if is_own { inner.own } else { inner.own.other() };
+            for chunk in bytes.chunks(CHUNK) {
+                if inner.error.is_some() {
+                    break;
+                }
+                match memory::check(chunk.len() * MEMORY_PER_BYTE + MEMORY_OF_LINE) {
+                    Ok(()) => {
+                        let text = inner.recorder.say(side, chunk);
+                        inner.write(&text);
+                    }
+                    Err(error) => inner.fail(error),
+                }
+            }
+        });
+    }
+
     fn record(&self, text: impl FnOnce(&mut Inner) -> String) {
         self.with(|inner| {
             let text = text(inner);
@@ -133,21 +159,31 @@ impl Inner {
             return;
         }
         let written = match &mut self.destination {
-            Destination::New(file) => file.write_all(text.as_bytes()).map_err(|error| file.give_up(&error)),
+            Destination::New(file) => file.write_all(text.as_bytes()),
             Destination::Replacement(replacement) => replacement.write_all(text.as_bytes()),
             Destination::Finished => Ok(()),
         };
-        self.error = written.err();
+        if let Err(error) = written {
+            self.fail(error);
+        }
+    }
+
+    /// Ends the recording: nothing more is written.
+    fn fail(&mut self, error: io::Error) {
+        self.error = Some(match &self.destination {
+            Destination::New(file) => file.give_up(&error),
+            Destination::Replacement(_) | Destination::Finished => error,
+        });
     }
 }
 
 impl Observer for Recording {
     fn received(&mut self, bytes: &[u8]) {
-        self.record(|inner| inner.recorder.say(inner.own.other(), bytes));
+        self.say(false, bytes);
     }
 
     fn sent(&mut self, bytes: &[u8]) {
-        self.record(|inner| inner.recorder.say(inner.own, bytes));
+        self.say(true, bytes);
     }
 
     fn peer_ended(&mut self) {

@@ -16,6 +16,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::blocking;
+use crate::memory;
 use crate::messages;
 use crate::transcript::Diff;
 use crate::transport::Peer;
@@ -212,8 +213,9 @@ struct Line {
 }
 
 impl Log {
-    /// Starts the thread that writes the log. Returns an error if the system has no thread left.
+    /// Starts the thread that writes the log. Returns an error if the system has no thread or memory left.
     pub(super) fn start(level: LogLevel, format: LogFormat) -> Result<Self> {
+        memory::check(QUEUE * 2 * size_of::<Queued>()).context("could not start the log")?;
         let (queue, queued) = sync_channel(QUEUE);
         let counters = Arc::new(Counters::default());
         if level > LogLevel::Quiet {

@@ -275,6 +275,32 @@ fn a_lack_of_memory_for_messages_costs_those_who_do_not_finish_them() {
 }
 
 #[test]
+fn a_lack_of_memory_costs_a_recording_and_not_the_client() {
+    let _turn = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let server = with_memory(14_000, &format!("--record {}", folder.path().display()));
+    let messages = ["\u{1}".repeat(400_000) + "\n", "\n".repeat(400_000)];
+    for message in &messages {
+        // Each holds memory.
+        let mut waiting: Vec<Client> = (0..30).map(|_| server.connect()).collect();
+        for client in &mut waiting {
+            let _ = client.stream.write_all(&vec![b'x'; 65_000]);
+        }
+        let mut client = server.connect();
+        let mut sender = client.stream.try_clone().unwrap();
+        thread::scope(|scope| {
+            scope.spawn(move || drop(sender.write_all(message.as_bytes())));
+            let mut replies = vec![0; message.len()];
+            // The client may be one of those who are dropped.
+            let _ = client.stream.read_exact(&mut replies);
+        });
+        drop(waiting);
+    }
+    server.log_line_with("out of memory");
+    server.connect().expect_answer();
+}
+
+#[test]
 fn a_log_that_is_not_read_is_bounded_in_bytes() {
     let _turn = alone();
     let chats = tempfile::tempdir().unwrap();
