@@ -93,7 +93,7 @@ async fn serve(settings: &Settings) -> Result<()> {
     };
     for listener in &listeners {
         // If this fails, clients that vanish are found later.
-        let _ = listener.limit_unacknowledged();
+        let _ = listener.limit_unacknowledged(settings.idle_timeout);
         let announced = messages::announce(format_args!("listening on {}", listener.address()));
         announced.context("could not write to standard output")?;
     }

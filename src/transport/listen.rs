@@ -63,13 +63,14 @@ impl Listener {
         })
     }
 
-    /// Gives up clients that take nothing for two minutes while bytes for them are on their way.
+    /// Gives up clients that take nothing for two minutes, or for `patience` if that is longer, while bytes for them are
+    /// on their way.
     ///
     /// Returns an error if the kernel refuses this.
-    pub(crate) fn limit_unacknowledged(&self) -> io::Result<()> {
+    pub(crate) fn limit_unacknowledged(&self, patience: Option<Duration>) -> io::Result<()> {
         match &self.kind {
-            Kind::Tcp(listener) => limit_unacknowledged(listener),
-            // The kernel of a Unix socket is that of its peer, too.
+            Kind::Tcp(listener) => limit_unacknowledged(listener, patience),
+            // The client's kernel is this one, and cannot vanish alone.
             Kind::Unix { .. } => Ok(()),
         }
     }

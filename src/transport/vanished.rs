@@ -21,8 +21,13 @@ pub(super) fn probe_silence<'s>(socket: impl Into<SockRef<'s>>) -> io::Result<()
     socket.into().set_tcp_keepalive(&probes)
 }
 
-/// Gives up the connections that a listener accepts if a peer takes nothing of what is sent for two minutes: one that
-/// has vanished, but also one that is there and does not read.
-pub(super) fn limit_unacknowledged<'s>(listener: impl Into<SockRef<'s>>) -> io::Result<()> {
-    listener.into().set_tcp_user_timeout(Some(UNACKNOWLEDGED))
+/// Gives up the connections that a listener accepts if a peer takes nothing of what is sent for two minutes, or for
+/// `patience` if that is longer: one that has vanished, but also one that is there and does not read.
+pub(super) fn limit_unacknowledged<'s>(
+    listener: impl Into<SockRef<'s>>,
+    patience: Option<Duration>,
+) -> io::Result<()> {
+    // The kernel takes a number of milliseconds that fits in 31 bits.
+    let limit = patience.unwrap_or_default().clamp(UNACKNOWLEDGED, Duration::from_hours(24 * 24));
+    listener.into().set_tcp_user_timeout(Some(limit))
 }

@@ -315,26 +315,27 @@ fn a_mock_that_cannot_send_resets() {
 }
 
 #[test]
-fn servers_and_clients_find_a_peer_that_vanished() {
-    // Unacknowledged replies: only strace sees the option.
-    let folder = tempfile::tempdir().unwrap();
-    let calls = folder.path().join("calls");
-    let mut command = Command::new("strace");
-    command
-        .args(["-D", "-qq", "-e", "trace=setsockopt", "-o"])
-        .arg(&calls)
-        .arg(env!("CARGO_BIN_EXE_capchat"));
+fn a_server_finds_clients_that_vanished_while_they_were_sent_replies() {
+    // Only strace sees the option.
     if capchat_traced("close:delay_enter=0").is_none() {
         return;
     }
-    let server = TestServer::start_with(command.args(["serve", "127.0.0.1:0"]), 1);
-    server.connect().expect_answer();
-    let calls = fs::read_to_string(&calls).unwrap();
-    assert!(calls.contains("TCP_USER_TIMEOUT, [120000]"), "{calls}");
+    let folder = tempfile::tempdir().unwrap();
+    let calls = folder.path().join("calls");
+    for (arguments, milliseconds) in
+        [(&[][..], 120_000), (&["--idle-timeout", "1s"], 120_000), (&["--idle-timeout", "1h"], 3_600_000)]
+    {
+        let mut command = Command::new("strace");
+        command.args(["-D", "-qq", "-e", "trace=setsockopt", "-o"]).arg(&calls);
+        command.args([env!("CARGO_BIN_EXE_capchat"), "serve", "127.0.0.1:0"]).args(arguments);
+        TestServer::start_with(&mut command, 1).connect().expect_answer();
+        let calls = fs::read_to_string(&calls).unwrap();
+        assert!(calls.contains(&format!("TCP_USER_TIMEOUT, [{milliseconds}]")), "{calls}");
+    }
 }
 
 #[test]
-fn connect_looks_for_a_server_that_vanished() {
+fn connect_looks_for_servers_that_vanish() {
     let server = TestServer::start(&[]);
     let mut client = Run::connect(server.address()).start();
     client.stdin.write_all(b"hi\n").unwrap();

@@ -395,13 +395,7 @@ fn a_client_that_takes_no_replies_is_idle() {
 fn a_client_that_takes_its_replies_slowly_is_not_idle() {
     const LENGTH: usize = 8 << 20;
     let server = TestServer::start(&["--idle-timeout", "1s"]);
-    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    // What the client's kernel takes for it counts as taken: as little as possible.
-    socket.set_recv_buffer_size(16 << 10).unwrap();
-    let address: std::net::SocketAddr = server.address().parse().unwrap();
-    socket.connect(&address.into()).unwrap();
-    let mut client = Client { stream: socket.into() };
-    client.stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let mut client = Client::connect_with_small_buffer(server.address());
     let mut sender = client.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
         sender.write_all(&vec![b'x'; LENGTH]).unwrap();
