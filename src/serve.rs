@@ -13,7 +13,7 @@ mod log;
 mod records;
 mod scratch;
 mod service;
-mod turn;
+mod time_slice;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

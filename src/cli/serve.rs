@@ -58,7 +58,7 @@ pub(crate) struct ServeArgs {
         value_parser = parse_gap,
         help_heading = REPLIES
     )]
-    pub(crate) message_gap: Gap,
+    pub(crate) message_gap: MessageGap,
 
     /// Act as a mock server: play a transcript to each client
     ///
@@ -117,11 +117,11 @@ pub(crate) struct ServeArgs {
 
 /// How much silence it takes to reply to an unfinished message; `None` means never.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Gap(pub(crate) Option<Duration>);
+pub(crate) struct MessageGap(pub(crate) Option<Duration>);
 
-fn parse_gap(text: &str) -> Result<Gap, String> {
+fn parse_gap(text: &str) -> Result<MessageGap, String> {
     match text {
-        "never" => Ok(Gap(None)),
-        text => duration::parse(text).map(|gap| Gap(Some(gap))),
+        "never" => Ok(MessageGap(None)),
+        text => duration::parse(text).map(|gap| MessageGap(Some(gap))),
     }
 }

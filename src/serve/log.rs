@@ -200,13 +200,13 @@ struct Counters {
 
 #[derive(Debug)]
 enum Queued {
-    Line(Line),
+    Line(LogLine),
     /// Dropped once every line before it is written.
     Finish(SyncSender<()>),
 }
 
 #[derive(Debug)]
-struct Line {
+struct LogLine {
     text: String,
     /// How many lines are lost if this one cannot be written.
     stands_for: u64,
@@ -242,7 +242,7 @@ impl Log {
     }
 
     fn enqueue(&self, event: &LogEvent, stands_for: u64) {
-        let line = Line { text: self.format(event), stands_for };
+        let line = LogLine { text: self.format(event), stands_for };
         let length = line.text.len();
         // A line that is longer than the queue may be, is taken if it is alone.
         let others = self.counters.bytes.fetch_add(length, Ordering::Relaxed);
@@ -282,7 +282,7 @@ impl Counters {
     fn write(&self, queue: &Receiver<Queued>, write: impl Fn(&str) -> io::Result<()>) {
         for queued in queue {
             match queued {
-                Queued::Line(Line { text, stands_for }) => {
+                Queued::Line(LogLine { text, stands_for }) => {
                     // Nothing can be reported to a reader that is gone, but another one may open the same FIFO later.
                     if write(&text).is_err() {
                         self.dropped.fetch_add(stands_for, Ordering::Relaxed);

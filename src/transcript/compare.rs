@@ -2,19 +2,8 @@
 
 use super::format::{Item, LineEnding, Pattern};
 use super::scan::Scan;
+pub(super) use super::scan::{LONGEST_LINE, Match};
 use super::variables::Variables;
-
-/// The longest line that a pattern waits for, and the most that is kept for later items, in bytes.
-pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Match {
-    /// The item matches this many bytes.
-    Yes(usize),
-    /// More input may make it match.
-    Open,
-    No,
-}
 
 /// What an item is compared with the start of.
 #[derive(Clone, Copy, Debug)]

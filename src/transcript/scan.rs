@@ -9,9 +9,20 @@ use std::ops::Range;
 
 use memchr::{memchr2, memmem};
 
-use super::compare::{LONGEST_LINE, Match};
 use super::template::{Hole, Segment, Template};
 use super::variables::Variables;
+
+/// The longest line that a pattern waits for, and the most that is kept for later items, in bytes.
+pub(super) const LONGEST_LINE: usize = 16 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Match {
+    /// The item matches this many bytes.
+    Yes(usize),
+    /// More input may make it match.
+    Open,
+    No,
+}
 
 /// How far an item has been compared with the input at its place.
 #[derive(Debug, Default)]
@@ -36,12 +47,12 @@ pub(super) struct Scan {
 #[derive(Debug, Default)]
 struct Parts {
     lead: Vec<u8>,
-    holes: Vec<Gap>,
+    holes: Vec<OpenHole>,
 }
 
 /// A hole and the text after it.
 #[derive(Debug)]
-struct Gap {
+struct OpenHole {
     name: Option<String>,
     text: Vec<u8>,
     /// The first CR or LF of the text.
@@ -67,7 +78,7 @@ impl Parts {
                         .extend_from_slice(text);
                 }
                 Err(name) => {
-                    parts.holes.push(Gap { name: name.clone(), text: Vec::new(), line_break: None });
+                    parts.holes.push(OpenHole { name: name.clone(), text: Vec::new(), line_break: None });
                 }
             }
         }
@@ -79,7 +90,7 @@ impl Parts {
 }
 
 /// Where the text after a hole is.
-enum Place {
+enum Position {
     At(usize),
     Open,
     None,
@@ -134,13 +145,13 @@ impl Scan {
         }
         while let Some(hole) = parts.holes.get(self.ended.len()) {
             match self.find(hole, bytes) {
-                Place::At(place) => {
+                Position::At(place) => {
                     self.ended.push(self.at..place);
                     self.pass(place + hole.text.len());
                 }
-                Place::Open if bytes.len() >= LONGEST_LINE => return Match::No,
-                Place::Open => return Match::Open,
-                Place::None => return Match::No,
+                Position::Open if bytes.len() >= LONGEST_LINE => return Match::No,
+                Position::Open => return Match::Open,
+                Position::None => return Match::No,
             }
         }
         Match::Yes(self.at)
@@ -153,32 +164,32 @@ impl Scan {
     }
 
     /// Finds the text after the hole that starts at `at`.
-    fn find(&mut self, hole: &Gap, bytes: &[u8]) -> Place {
+    fn find(&mut self, hole: &OpenHole, bytes: &[u8]) -> Position {
         let line_break = memchr2(b'\r', b'\n', &bytes[self.unbroken..]).map(|at| self.unbroken + at);
         self.unbroken = line_break.unwrap_or(bytes.len());
         match (hole.line_break, line_break) {
-            (Some(_), None) => Place::Open,
+            (Some(_), None) => Position::Open,
             (Some(own), Some(line_break)) => {
                 let Some(place) = line_break.checked_sub(own).filter(|&place| place > self.at) else {
-                    return Place::None;
+                    return Position::None;
                 };
                 let rest = &bytes[place..];
                 if rest.starts_with(&hole.text) {
-                    Place::At(place)
+                    Position::At(place)
                 } else if hole.text.starts_with(rest) {
-                    Place::Open
+                    Position::Open
                 } else {
-                    Place::None
+                    Position::None
                 }
             }
             (None, _) => {
                 let line = &bytes[..self.unbroken];
                 let from = self.searched.min(line.len());
                 if let Some(place) = memmem::find(&line[from..], &hole.text) {
-                    return Place::At(from + place);
+                    return Position::At(from + place);
                 }
                 self.searched = self.searched.max((line.len() + 1).saturating_sub(hole.text.len()));
-                if line_break.is_some() { Place::None } else { Place::Open }
+                if line_break.is_some() { Position::None } else { Position::Open }
             }
         }
     }

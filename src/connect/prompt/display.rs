@@ -20,7 +20,7 @@ use crate::messages;
 
 /// What the user asks for.
 #[derive(Debug)]
-pub(super) enum Input {
+pub(super) enum UserInput {
     /// To send a line, or several that were pasted.
     Lines(Vec<String>),
     /// To end the conversation.
@@ -106,16 +106,16 @@ impl<'a> Display<'a> {
     }
 
     /// Waits for what the user asks for; forever without a prompt. Meanwhile shows what was held back. Cancel-safe.
-    pub(super) async fn next(&mut self) -> Result<Input> {
+    pub(super) async fn next(&mut self) -> Result<UserInput> {
         loop {
             let is_stale = self.state == PromptState::Stale;
             let unterminated_is_due = self.unterminated_is_due();
             tokio::select! {
                 biased;
                 action = self.editor.next() => match action {
-                    Action::Lines(lines) => return self.end_line().map(|()| Input::Lines(lines)).context(TERMINAL),
-                    Action::End => return self.end_line().map(|()| Input::End).context(TERMINAL),
-                    Action::Interrupt => return self.end_line().map(|()| Input::Quit).context(TERMINAL),
+                    Action::Lines(lines) => return self.end_line().map(|()| UserInput::Lines(lines)).context(TERMINAL),
+                    Action::End => return self.end_line().map(|()| UserInput::End).context(TERMINAL),
+                    Action::Interrupt => return self.end_line().map(|()| UserInput::Quit).context(TERMINAL),
                     Action::Recalled(typed) => self.reopen(typed).context(TERMINAL)?,
                     Action::NotText => self.start_line_again().context(TERMINAL)?,
                     Action::Failed(error) => return Err(error).context("could not read the terminal"),

@@ -16,10 +16,11 @@ use tokio::time::{Instant, timeout};
 use super::Settings;
 use super::history::History;
 use super::line::{Line, Prompt, Typed};
-use super::screen::{END_BRACKETED_PASTE, Screen, write};
+use super::screen::{Screen, write};
 pub(super) use super::session::Action;
 use super::session::{Request, Session};
 use super::style::Style;
+use super::terminal::END_BRACKETED_PASTE;
 
 /// How long the editor may take to end when it is interrupted. It does not notice while it searches the history.
 const LEAVE_LIMIT: Duration = Duration::from_millis(100);

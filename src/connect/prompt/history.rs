@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use rustyline::error::ReadlineError;
 
-use super::session::LineEditor;
+use super::painter::LineEditor;
 use super::stand_in::conceal;
 use crate::messages;
 

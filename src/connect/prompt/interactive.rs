@@ -8,7 +8,7 @@ use anyhow::Result;
 use tokio::time::Instant;
 
 use super::Settings;
-use super::display::{Display, Input};
+use super::display::{Display, UserInput};
 use super::outbox::Outbox;
 use super::terminal::Terminal;
 use crate::connect::conversation::{Conversation, Progress};
@@ -51,7 +51,7 @@ struct Talk<'a> {
     outbox: Outbox,
     /// Whether a line waits for the reply to the one before, however long it takes.
     is_lockstep: bool,
-    turn: Turn,
+    turn: Phase,
 }
 
 /// Who is expected to act.
@@ -66,7 +66,7 @@ struct Talk<'a> {
 ///           Ended ────── Ctrl-C ────────────► Quit
 /// ```
 #[derive(Debug)]
-enum Turn {
+enum Phase {
     /// The user has the prompt.
     User {
         /// Whether a SIGINT has come in place of Ctrl-C on the line, before the editor had the terminal. The kernel
@@ -91,7 +91,7 @@ impl<'a> Talk<'a> {
             display: Display::start(settings, terminal, eol != Eol::None)?,
             outbox: Outbox::new(eol, settings.lockstep),
             is_lockstep: settings.lockstep.is_some(),
-            turn: Turn::Server { since: Instant::now() },
+            turn: Phase::Server { since: Instant::now() },
         })
     }
 
@@ -138,36 +138,36 @@ impl<'a> Talk<'a> {
             return Ok(());
         }
         match &mut self.turn {
-            Turn::User { was_interrupted: was_interrupted @ false } if !self.display.is_dumb() => {
+            Phase::User { was_interrupted: was_interrupted @ false } if !self.display.is_dumb() => {
                 *was_interrupted = true;
                 Ok(())
             }
-            Turn::Server { .. } => {
+            Phase::Server { .. } => {
                 self.outbox.clear();
-                self.turn = Turn::User { was_interrupted: true };
+                self.turn = Phase::User { was_interrupted: true };
                 self.display.open()
             }
-            Turn::User { .. } | Turn::Ended { .. } | Turn::Quit => self.quit(),
+            Phase::User { .. } | Phase::Ended { .. } | Phase::Quit => self.quit(),
         }
     }
 
-    fn on_input(&mut self, input: Input, conversation: &mut Conversation) -> Result<()> {
+    fn on_input(&mut self, input: UserInput, conversation: &mut Conversation) -> Result<()> {
         match input {
-            Input::Lines(lines) => {
+            UserInput::Lines(lines) => {
                 self.outbox.push(lines);
-                self.turn = Turn::Server { since: Instant::now() };
+                self.turn = Phase::Server { since: Instant::now() };
                 self.advance(conversation)
             }
-            Input::End => {
-                self.turn = Turn::Ended { since: Instant::now(), is_announced: false };
+            UserInput::End => {
+                self.turn = Phase::Ended { since: Instant::now(), is_announced: false };
                 self.advance(conversation)
             }
-            Input::Quit => self.quit(),
+            UserInput::Quit => self.quit(),
         }
     }
 
     fn quit(&mut self) -> Result<()> {
-        self.turn = Turn::Quit;
+        self.turn = Phase::Quit;
         Err(Failure::new(Status::Interrupted, "interrupted").into())
     }
 
@@ -175,20 +175,20 @@ impl<'a> Talk<'a> {
     fn advance(&mut self, conversation: &mut Conversation) -> Result<()> {
         if let Some(bytes) = self.outbox.next() {
             conversation.send(bytes);
-            if let Turn::Server { since } = &mut self.turn {
+            if let Phase::Server { since } = &mut self.turn {
                 *since = Instant::now();
             }
         }
         match self.turn {
-            Turn::Server { .. } if !self.outbox.is_waiting() => self.give_turn()?,
-            Turn::Ended { .. } if self.outbox.is_empty() => conversation.end(),
-            Turn::User { .. } | Turn::Server { .. } | Turn::Ended { .. } | Turn::Quit => {}
+            Phase::Server { .. } if !self.outbox.is_waiting() => self.give_turn()?,
+            Phase::Ended { .. } if self.outbox.is_empty() => conversation.end(),
+            Phase::User { .. } | Phase::Server { .. } | Phase::Ended { .. } | Phase::Quit => {}
         }
         Ok(())
     }
 
     fn give_turn(&mut self) -> Result<()> {
-        self.turn = Turn::User { was_interrupted: false };
+        self.turn = Phase::User { was_interrupted: false };
         self.display.open()
     }
 
@@ -198,33 +198,33 @@ impl<'a> Talk<'a> {
 
     fn patience_ends(&self) -> Option<Instant> {
         match self.turn {
-            Turn::Server { since } => Some(since + PATIENCE),
-            Turn::Ended { since, is_announced: false } => {
+            Phase::Server { since } => Some(since + PATIENCE),
+            Phase::Ended { since, is_announced: false } => {
                 Some(since.max(self.display.last_received()) + PATIENCE)
             }
-            Turn::User { .. } | Turn::Ended { .. } | Turn::Quit => None,
+            Phase::User { .. } | Phase::Ended { .. } | Phase::Quit => None,
         }
     }
 
     fn lose_patience(&mut self, conversation: &mut Conversation) -> Result<()> {
         match &mut self.turn {
-            Turn::Server { .. } if self.is_lockstep => self.give_turn(),
-            Turn::Server { .. } => {
+            Phase::Server { .. } if self.is_lockstep => self.give_turn(),
+            Phase::Server { .. } => {
                 self.outbox.end_reply();
                 self.advance(conversation)
             }
-            Turn::Ended { is_announced, .. } => {
+            Phase::Ended { is_announced, .. } => {
                 *is_announced = true;
                 let awaited = if self.outbox.is_empty() { "close the connection" } else { "reply" };
                 self.display.report(&format!("waiting for the server to {awaited} (Ctrl-C to quit)"))
             }
-            Turn::User { .. } | Turn::Quit => Ok(()),
+            Phase::User { .. } | Phase::Quit => Ok(()),
         }
     }
 
     /// Whether it was the user who ended the conversation.
     fn is_users_end(&self) -> bool {
-        matches!(self.turn, Turn::Ended { .. } | Turn::Quit)
+        matches!(self.turn, Phase::Ended { .. } | Phase::Quit)
     }
 
     /// After the server has closed its sending side.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rustyline::completion::Completer;
 use rustyline::highlight::{CmdKind, Highlighter};
 use rustyline::hint::Hinter;
+use rustyline::history::FileHistory;
 use rustyline::line_buffer::LineBuffer;
 use rustyline::validate::Validator;
 use rustyline::{Changeset, Context, Helper};
@@ -16,6 +17,8 @@ use super::line::{Edit, Line};
 use super::screen::Screen;
 use super::stand_in::{can_be_edited, conceal, glyph, real};
 use super::style::{Style, push_reversed};
+
+pub(super) type LineEditor = rustyline::Editor<Painter, FileHistory>;
 
 /// The line editor's helper.
 pub(super) struct Painter {

@@ -14,10 +14,6 @@ use super::layout;
 use super::style::Style;
 use super::terminal::columns;
 
-/// Turn bracketed paste on and off, as the editor does (xterm's control sequences).
-pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
-pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
-
 /// Moves to the top of the screen and clears it.
 const CLEAR: &str = "\x1b[H\x1b[J";
 

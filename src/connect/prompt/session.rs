@@ -10,7 +10,6 @@ use std::thread;
 use rustix::termios::Termios;
 use rustyline::config::Configurer;
 use rustyline::error::ReadlineError;
-use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, Event, EventHandler, ExternalPrinter};
 use tokio::sync::mpsc as async_mpsc;
 
@@ -18,7 +17,7 @@ use super::history::{self, History};
 use super::keys::{Keys, Paste};
 use super::layout;
 use super::line::{Line, Prompt, Typed};
-use super::painter::Painter;
+use super::painter::{LineEditor, Painter};
 use super::screen::Screen;
 use super::stand_in::reveal;
 use super::style::Style;
@@ -28,8 +27,6 @@ use super::terminal::{columns, discard_input};
 /// Makes the editor repaint its prompt, and with it the text that waits: a message for its external printer, which
 /// must end with a line feed. One line up and one down leaves the cursor where it was, except on the first row.
 const WAKE: &str = "\x1b[A\n";
-
-pub(super) type LineEditor = rustyline::Editor<Painter, FileHistory>;
 
 /// Asks for a line.
 #[derive(Debug)]

@@ -11,7 +11,8 @@ use std::time::Duration;
 use rustix::process::{Signal, kill_current_process_group};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::screen::{END_BRACKETED_PASTE, START_BRACKETED_PASTE, write};
+use super::screen::write;
+use super::terminal::{END_BRACKETED_PASTE, START_BRACKETED_PASTE};
 
 /// How long the signal may take to stop all threads. The kernel ignores it if no shell could continue the program,
 /// so waiting for the stop could take forever.

@@ -15,7 +15,9 @@ use rustix::termios::{
     tcgetwinsize, tcsetattr,
 };
 
-use super::screen::END_BRACKETED_PASTE;
+/// Turn bracketed paste on and off, as the editor does (xterm's control sequences).
+pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
+pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
 /// Input that was not understood is discarded until nothing arrives for this long: a paste arrives in pieces.
 const PASTE_GAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use tokio::time::{Instant, timeout};
 
-use super::standard::{OutputEvent, Reader, StandardInput, StandardOutput};
+use super::standard::{OutputEvent, OutputReader, StandardInput, StandardOutput};
 use crate::connect::Lockstep;
 use crate::connect::conversation::{Conversation, Progress};
 use crate::connect::eol::{Eol, EolWriter};
@@ -57,7 +57,7 @@ pub(in crate::connect) async fn run(
             }
         }
     }
-    if output.close().await? == Reader::Gone {
+    if output.close().await? == OutputReader::Gone {
         return Ok(());
     }
     let has_lines_left = conversation.has_unsent()

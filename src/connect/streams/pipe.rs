@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::Instant;
 
-use super::standard::{OutputEvent, Reader, StandardInput, StandardOutput};
+use super::standard::{OutputEvent, OutputReader, StandardInput, StandardOutput};
 use crate::connect::conversation::{Conversation, Progress};
 use crate::connect::eol::{Eol, EolWriter};
 use crate::deadline::at;
@@ -99,7 +99,7 @@ impl Upload {
                     Progress::Received | Progress::Ended | Progress::ServerEnded => {}
                 },
                 reader = output.close(), if !output.is_closed() => {
-                    if reader? == Reader::Gone {
+                    if reader? == OutputReader::Gone {
                         return Ok(());
                     }
                 }
@@ -111,7 +111,7 @@ impl Upload {
 
     /// Ends after the server takes no more, which is a failure if anything was left to send.
     async fn give_up(self, mut output: StandardOutput, conversation: &Conversation) -> Result<()> {
-        if output.close().await? == Reader::Gone {
+        if output.close().await? == OutputReader::Gone {
             return Ok(());
         }
         if conversation.has_unsent() { Err(conversation.closed_early()) } else { self.input.finish() }

@@ -53,7 +53,7 @@ pub(super) enum OutputEvent {
 /// Whether anybody can still read standard output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(super) enum Reader {
+pub(super) enum OutputReader {
     There,
     Gone,
 }
@@ -82,8 +82,8 @@ impl StandardOutput {
         }
         tokio::select! {
             written = self.sink.written() => Ok(match reader(written)? {
-                Reader::There => OutputEvent::Written,
-                Reader::Gone => OutputEvent::ReaderGone,
+                OutputReader::There => OutputEvent::Written,
+                OutputReader::Gone => OutputEvent::ReaderGone,
             }),
             progress = conversation.next(self.receiving.as_mut()) => match progress {
                 Ok(progress) => Ok(OutputEvent::Conversation(progress)),
@@ -111,7 +111,7 @@ impl StandardOutput {
 
     /// Waits until everything is written, and closes standard output, so that its reader sees the end.
     /// Cancel-safe.
-    pub(super) async fn close(&mut self) -> Result<Reader> {
+    pub(super) async fn close(&mut self) -> Result<OutputReader> {
         let reader = reader(self.sink.flush().await)?;
         self.sink.close();
         Ok(reader)
@@ -123,17 +123,17 @@ impl StandardOutput {
 
     async fn fail(&mut self, error: Error) -> Result<OutputEvent> {
         match reader(self.sink.flush().await) {
-            Ok(Reader::Gone) => Ok(OutputEvent::ReaderGone),
+            Ok(OutputReader::Gone) => Ok(OutputEvent::ReaderGone),
             _ => Err(error),
         }
     }
 }
 
 /// Whether the reader was still there for a write. That it is gone is not an error.
-fn reader(written: io::Result<()>) -> Result<Reader> {
+fn reader(written: io::Result<()>) -> Result<OutputReader> {
     match written {
-        Ok(()) => Ok(Reader::There),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Reader::Gone),
+        Ok(()) => Ok(OutputReader::There),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(OutputReader::Gone),
         Err(error) => Err(error).context("could not write to standard output"),
     }
 }

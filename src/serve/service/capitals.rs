@@ -28,7 +28,7 @@ use crate::messages::reason;
 use crate::serve::client::{Admission, Client};
 use crate::serve::limits::Limits;
 use crate::serve::log::LogEvent;
-use crate::serve::turn::Turn;
+use crate::serve::time_slice::TimeSlice;
 use crate::transport::{Peer, Stream};
 
 /// What all clients share: what each has of its own is the cost of an idle one.
@@ -43,12 +43,12 @@ pub(in crate::serve) struct Capitals {
 impl Capitals {
     pub(super) fn spawn(capitals: &Arc<Self>, client: Client) {
         let Client { stream, peer, place } = client;
-        let mut conversation = Conversation::new(stream, peer, Arc::clone(capitals));
+        let mut connection = Connection::new(stream, peer, Arc::clone(capitals));
         tokio::spawn(async move {
-            let admission = &conversation.capitals.admission;
-            let admitted = admission.admit(&mut conversation.stream, peer);
-            conversation.run().await;
-            drop((conversation, admitted, place));
+            let admission = &connection.capitals.admission;
+            let admitted = admission.admit(&mut connection.stream, peer);
+            connection.run().await;
+            drop((connection, admitted, place));
         });
     }
 }
@@ -80,9 +80,9 @@ impl Ending {
     }
 }
 
-/// The conversation with one client.
+/// One client, and the conversation with it.
 #[derive(Debug)]
-struct Conversation {
+struct Connection {
     stream: Stream,
     peer: Peer,
     capitals: Arc<Capitals>,
@@ -91,7 +91,7 @@ struct Conversation {
     unsent: Cursor<Vec<u8>>,
     /// Whether the stream may have bytes in a buffer of its own.
     is_unflushed: bool,
-    turn: Turn,
+    slice: TimeSlice,
     started: Instant,
     /// When the client last sent or took something.
     last_heard: Instant,
@@ -99,7 +99,7 @@ struct Conversation {
     sent: u64,
 }
 
-impl Conversation {
+impl Connection {
     fn new(stream: Stream, peer: Peer, capitals: Arc<Capitals>) -> Self {
         let now = Instant::now();
         Self {
@@ -109,7 +109,7 @@ impl Conversation {
             messages: Messages::default(),
             unsent: Cursor::default(),
             is_unflushed: false,
-            turn: Turn::default(),
+            slice: TimeSlice::default(),
             started: now,
             last_heard: now,
             received: 0,
@@ -145,7 +145,7 @@ impl Conversation {
     }
 }
 
-impl Drop for Conversation {
+impl Drop for Connection {
     fn drop(&mut self) {
         // The client did not take them in time, or the server exits.
         if !self.unsent.get_ref().is_empty() {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::rest::Rest;
-use super::script::{Progress, Script};
+use super::script::{Played, Script};
 use super::tail::Tail;
 use super::{End, Player, Step};
 use crate::transcript::format::{Item, Side};
@@ -86,7 +86,7 @@ impl Player for Follow {
                     progress
                 }
                 State::Tail(tail) => match tail.play(&mut self.script, now) {
-                    Progress::Passed => return Step::Done(Ok(())),
+                    Played::Passed => return Step::Done(Ok(())),
                     progress => progress,
                 },
                 State::Failed(rest) => return rest.read(&self.script, now),
@@ -99,9 +99,9 @@ impl Player for Follow {
                 }
             };
             match progress {
-                Progress::Passed => {}
-                Progress::Step(step) => return step,
-                Progress::Failed(fault) => self.state = State::Failed(Rest::new(fault, now)),
+                Played::Passed => {}
+                Played::Step(step) => return step,
+                Played::Failed(fault) => self.state = State::Failed(Rest::new(fault, now)),
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::lane::Skipping;
 use super::rest::Rest;
-use super::script::{Progress, Script, Silence};
+use super::script::{Played, Script, Silence};
 use super::tail::Tail;
 use super::turn::{MOST_KEPT, Turn};
 use super::{End, Player, Step};
@@ -124,13 +124,13 @@ impl Learn {
     }
 
     /// Does what comes next, or changes the state.
-    fn play(&mut self, now: Duration) -> Progress<Vec<Turn>> {
+    fn play(&mut self, now: Duration) -> Played<Vec<Turn>> {
         let next = self.next();
         let script = &mut self.script;
         match (&mut self.state, next) {
             // An item that binds the value did not match, and the turns say so.
             (State::Speaking(_), Next::Ours) if !script.has_values() => {
-                return Progress::Step(self.done());
+                return Played::Step(self.done());
             }
             (State::Listening(_), Next::Theirs | Next::Pause)
             | (State::Speaking(_), Next::Ours | Next::Pause) => {
@@ -144,7 +144,7 @@ impl Learn {
                 }
                 let next = turn.end(script);
                 if let Err(fault) = self.learned.add(std::mem::replace(turn, next), script) {
-                    return Progress::Failed(fault);
+                    return Played::Failed(fault);
                 }
                 self.state = State::Speaking(std::mem::take(turn));
             }
@@ -159,9 +159,9 @@ impl Learn {
                 turn.start(script);
                 self.state = State::Last(std::mem::take(turn), Tail::new(false, now));
             }
-            (State::Settling(turn), _) if turn.is_lost() => return Progress::Failed(Fault::TooLong),
+            (State::Settling(turn), _) if turn.is_lost() => return Played::Failed(Fault::TooLong),
             (State::Settling(turn), _) => match settle(script, &self.learned, now) {
-                Progress::Passed => self.state = State::Listening(std::mem::take(turn)),
+                Played::Passed => self.state = State::Listening(std::mem::take(turn)),
                 progress => return progress,
             },
             (State::Last(turn, tail), _) => {
@@ -175,20 +175,20 @@ impl Learn {
                 turn.matched &= expects_reset || turn.end != Some(End::Reset);
                 turn.end(script);
                 if let Err(fault) = self.learned.add(std::mem::take(turn), script) {
-                    return Progress::Failed(fault);
+                    return Played::Failed(fault);
                 }
                 if self.learned.has_ended {
-                    return Progress::Step(self.done());
+                    return Played::Step(self.done());
                 }
                 self.state = State::Tail(*tail);
             }
             (State::Tail(tail), _) => match tail.play(script, now) {
-                Progress::Passed => return Progress::Step(self.done()),
+                Played::Passed => return Played::Step(self.done()),
                 progress => return progress,
             },
-            (State::Failed(rest), _) => return Progress::Step(rest.read(script, now)),
+            (State::Failed(rest), _) => return Played::Step(rest.read(script, now)),
         }
-        Progress::Passed
+        Played::Passed
     }
 
     fn done(&mut self) -> Step<Vec<Turn>> {
@@ -223,7 +223,7 @@ impl Learn {
 }
 
 /// Waits for the end of a turn that does not match, and moves the cursor to the next client item.
-fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec<Turn>> {
+fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Played<Vec<Turn>> {
     let rest = &script.transcript().entries[script.cursor..];
     let is_own = |entry: &&Entry| entry.item.side() == Side::Client;
     let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
@@ -233,8 +233,8 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
     let awaits_end = skipped.iter().any(|entry| matches!(entry.item, Item::End(_) | Item::Reset));
     let time = if awaits_end { script.transcript().timeout } else { script.transcript().gap };
     match script.silence(time, now) {
-        Silence::Awaited(until) => return Progress::wait(Some(until)),
-        Silence::TooLate(fault) => return Progress::Failed(fault),
+        Silence::Awaited(until) => return Played::wait(Some(until)),
+        Silence::TooLate(fault) => return Played::Failed(fault),
         Silence::Reached => {}
     }
     // Nothing is lost if only the end of our side is still to come.
@@ -243,7 +243,7 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
         .any(|entry| matches!(entry.item, Item::Literal(Side::Client, _) | Item::Template(Side::Client, _)));
     if script.lane.end.is_some() && (has_more || learned.has_ended) {
         let fault = script.ended_early(script.lane.input().to_vec());
-        return Progress::Step(Step::Done(Err(script.diverged(script.cursor, fault))));
+        return Played::Step(Step::Done(Err(script.diverged(script.cursor, fault))));
     }
     // An `S ...` at the end of a turn also takes the start of the next one.
     let last = skipped.iter().rfind(|entry| !is_pause(entry));
@@ -259,20 +259,20 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Progress<Vec
     let taken = if matches!(skipping, Skipping::Not) { input.len() } else { complete_lines };
     script.lane.take(taken);
     script.lane.skipping = skipping;
-    Progress::Passed
+    Played::Passed
 }
 
 /// Waits for the end of a turn that matches. If an `S ...` takes the rest, the turn need not end.
-fn wait_for_silence(script: &Script, now: Duration) -> Option<Progress<Vec<Turn>>> {
+fn wait_for_silence(script: &Script, now: Duration) -> Option<Played<Vec<Turn>>> {
     match script.silence(script.transcript().gap, now) {
-        Silence::Awaited(until) => Some(Progress::wait(Some(until))),
-        Silence::TooLate(fault) if !script.lane.is_skipping() => Some(Progress::Failed(fault)),
+        Silence::Awaited(until) => Some(Played::wait(Some(until))),
+        Silence::TooLate(fault) if !script.lane.is_skipping() => Some(Played::Failed(fault)),
         Silence::TooLate(_) | Silence::Reached => None,
     }
 }
 
 /// Waits for the end of the turn after the last item.
-fn last_wait(script: &mut Script, tail: &mut Tail, now: Duration) -> Option<Progress<Vec<Turn>>> {
+fn last_wait(script: &mut Script, tail: &mut Tail, now: Duration) -> Option<Played<Vec<Turn>>> {
     script.has_unexpected();
     tail.flush(script, now).or_else(|| wait_for_silence(script, now))
 }
@@ -284,9 +284,9 @@ impl Player for Learn {
         self.script.start(now);
         loop {
             match self.play(now) {
-                Progress::Passed => {}
-                Progress::Step(step) => return step,
-                Progress::Failed(fault) => self.fail(fault, now),
+                Played::Passed => {}
+                Played::Step(step) => return step,
+                Played::Failed(fault) => self.fail(fault, now),
             }
         }
     }

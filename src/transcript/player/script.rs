@@ -17,7 +17,7 @@ const QUIET_MARGIN: Duration = Duration::from_millis(50);
 
 /// What became of the item at the cursor.
 #[derive(Debug)]
-pub(super) enum Progress<T> {
+pub(super) enum Played<T> {
     /// It is done, and so is what it asked for: the cursor is after it.
     Passed,
     /// This has to be done now. For all but [`Step::Wait`], the cursor is after the item.
@@ -26,7 +26,7 @@ pub(super) enum Progress<T> {
     Failed(Fault),
 }
 
-impl<T> Progress<T> {
+impl<T> Played<T> {
     pub(super) fn wait(until: Option<Duration>) -> Self {
         Self::Step(Step::Wait(until))
     }
@@ -136,13 +136,13 @@ impl Script {
     }
 
     /// Plays the item at the cursor; `None` at the end of the transcript.
-    pub(super) fn play<T>(&mut self, now: Duration) -> Option<Progress<T>> {
+    pub(super) fn play<T>(&mut self, now: Duration) -> Option<Played<T>> {
         let playable = self.playable.clone();
         let item = &playable.transcript().entries.get(self.cursor)?.item;
         let is_own = item.side() == self.own();
         Some(match item {
             // A reset would overtake what is not sent yet.
-            Item::Reset if is_own && self.lane.has_unsent() => Progress::wait(None),
+            Item::Reset if is_own && self.lane.has_unsent() => Played::wait(None),
             Item::Literal(..) | Item::Template(..) | Item::End(_) | Item::Reset if is_own => {
                 self.speak(&playable.transcript().entries, now)
             }
@@ -152,17 +152,17 @@ impl Script {
             Item::Wait(_, time) => {
                 self.allowance += *time;
                 self.pass();
-                Progress::Passed
+                Played::Passed
             }
             // Played, they are no lines.
             Item::Skip(..) if is_own => {
                 self.pass();
-                Progress::Passed
+                Played::Passed
             }
             Item::Skip(_, pattern) => {
                 self.lane.skipping = Skipping::new(pattern.as_ref());
                 self.pass();
-                Progress::Passed
+                Played::Passed
             }
             Item::Quiet(time) => self.expect_silence(*time, now),
             Item::End(_) => self.expect_end(End::Eof, now),
@@ -172,7 +172,7 @@ impl Script {
     }
 
     /// Sends adjacent items of our side together.
-    fn speak<T>(&mut self, entries: &[Entry], now: Duration) -> Progress<T> {
+    fn speak<T>(&mut self, entries: &[Entry], now: Duration) -> Played<T> {
         self.since = now;
         let mut bytes = Vec::new();
         while let Some(Entry { item, .. }) = entries.get(self.cursor)
@@ -187,7 +187,7 @@ impl Script {
                 Item::End(_) | Item::Reset if bytes.is_empty() => {
                     self.lane.has_ended = true;
                     self.pass();
-                    return Progress::Step(if *item == Item::Reset { Step::Reset } else { Step::End });
+                    return Played::Step(if *item == Item::Reset { Step::Reset } else { Step::End });
                 }
                 Item::End(_)
                 | Item::Reset
@@ -200,7 +200,7 @@ impl Script {
                 // A client finds out by reading what happened; the script goes on as if its bytes were sent.
                 Side::Client if self.lane.is_refused => {}
                 Side::Server if self.is_client_gone() && !said.is_empty() => {
-                    return Progress::Failed(self.ended_early(Vec::new()));
+                    return Played::Failed(self.ended_early(Vec::new()));
                 }
                 Side::Client | Side::Server => {
                     self.lane.hand_out(self.cursor, said.len());
@@ -210,7 +210,7 @@ impl Script {
             self.pass();
         }
         // Items may have no bytes.
-        if bytes.is_empty() { Progress::Passed } else { Progress::Step(Step::Send(bytes)) }
+        if bytes.is_empty() { Played::Passed } else { Played::Step(Step::Send(bytes)) }
     }
 
     /// Whether nothing that a mock sends can arrive any more. EOF does not mean that: a client may shut down its
@@ -220,59 +220,59 @@ impl Script {
     }
 
     /// Sends nothing for `time`.
-    fn pause<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
+    fn pause<T>(&mut self, time: Duration, now: Duration) -> Played<T> {
         // A mock's silence starts when its client could have noticed it: after everything is sent.
         if self.lane.has_unsent() && self.own() == Side::Server {
-            return Progress::wait(None);
+            return Played::wait(None);
         }
         let until = (*self.pause.get_or_insert(now)).max(self.since) + time;
         if now < until {
-            return Progress::wait(Some(until));
+            return Played::wait(Some(until));
         }
         self.since = now;
         self.pass();
-        Progress::Passed
+        Played::Passed
     }
 
-    fn expect_silence<T>(&mut self, time: Duration, now: Duration) -> Progress<T> {
+    fn expect_silence<T>(&mut self, time: Duration, now: Duration) -> Played<T> {
         let start = (*self.pause.get_or_insert(now)).max(self.since);
         let mut limit = time;
         if self.has_unexpected() {
-            return Progress::Failed(self.unexpected());
+            return Played::Failed(self.unexpected());
         }
         if self.lane.is_skipping() {
             limit += self.transcript().timeout + self.allowance;
         }
         match self.silence_since(start, time, limit, now) {
-            Silence::Awaited(until) => Progress::wait(Some(until)),
-            Silence::TooLate(fault) => Progress::Failed(fault),
+            Silence::Awaited(until) => Played::wait(Some(until)),
+            Silence::TooLate(fault) => Played::Failed(fault),
             // The start of a line that was to be skipped.
-            Silence::Reached if !self.lane.input().is_empty() => Progress::Failed(self.unexpected()),
+            Silence::Reached if !self.lane.input().is_empty() => Played::Failed(self.unexpected()),
             Silence::Reached => {
                 self.matched(0, now);
-                Progress::Passed
+                Played::Passed
             }
         }
     }
 
-    fn expect_end<T>(&mut self, end: End, now: Duration) -> Progress<T> {
+    fn expect_end<T>(&mut self, end: End, now: Duration) -> Played<T> {
         if self.has_unexpected() {
-            return Progress::Failed(self.unexpected());
+            return Played::Failed(self.unexpected());
         }
         match (end, self.lane.end) {
             (End::Eof, None) => self.wait_for(|limit| Fault::NoEof { limit }, now),
             (End::Reset, None) => self.wait_for_bytes(now),
             (End::Eof, Some(End::Eof)) | (End::Reset, Some(End::Reset)) => {
                 self.matched(0, now);
-                Progress::Passed
+                Played::Passed
             }
-            (End::Eof, Some(End::Reset)) => Progress::Failed(self.ended_early(Vec::new())),
-            (End::Reset, Some(End::Eof)) => Progress::Failed(Fault::EofForReset),
+            (End::Eof, Some(End::Reset)) => Played::Failed(self.ended_early(Vec::new())),
+            (End::Reset, Some(End::Eof)) => Played::Failed(Fault::EofForReset),
         }
     }
 
     /// Expects bytes: a literal, or a line that a pattern matches.
-    fn expect<T>(&mut self, item: &Item, now: Duration) -> Progress<T> {
+    fn expect<T>(&mut self, item: &Item, now: Duration) -> Played<T> {
         loop {
             let eol = self.transcript().eol;
             let (input, scan) = self.lane.searched_input();
@@ -281,39 +281,39 @@ impl Script {
                 Match::Yes(length) => {
                     scan.bind(input.bytes, &mut self.variables);
                     self.matched(length, now);
-                    return Progress::Passed;
+                    return Played::Passed;
                 }
                 Match::No if self.lane.is_skipping() => match line_feed {
                     Some(line_feed) if self.lane.skipping.takes(&self.lane.input()[..=line_feed], eol) => {
                         self.lane.take(line_feed + 1);
                     }
-                    Some(_) => return Progress::Failed(self.differs()),
+                    Some(_) => return Played::Failed(self.differs()),
                     None if has_ended => break,
-                    None if length >= LONGEST_LINE => return Progress::Failed(self.differs()),
+                    None if length >= LONGEST_LINE => return Played::Failed(self.differs()),
                     None => return self.wait_for_bytes(now),
                 },
-                Match::No => return Progress::Failed(self.differs()),
+                Match::No => return Played::Failed(self.differs()),
                 Match::Open if has_ended => break,
                 Match::Open => return self.wait_for_bytes(now),
             }
         }
-        Progress::Failed(self.ended_early(self.line().0.to_vec()))
+        Played::Failed(self.ended_early(self.line().0.to_vec()))
     }
 
-    fn wait_for_bytes<T>(&self, now: Duration) -> Progress<T> {
+    fn wait_for_bytes<T>(&self, now: Duration) -> Played<T> {
         self.wait_for(|limit| Fault::Missing { received: self.lane.input().to_vec(), limit }, now)
     }
 
     /// Waits for input within the item's limit, whatever arrives meanwhile. A mock waits forever for its client.
-    fn wait_for<T>(&self, late: impl FnOnce(Duration) -> Fault, now: Duration) -> Progress<T> {
+    fn wait_for<T>(&self, late: impl FnOnce(Duration) -> Fault, now: Duration) -> Played<T> {
         if self.own() == Side::Server {
-            return Progress::wait(None);
+            return Played::wait(None);
         }
         let limit = self.transcript().timeout + self.allowance;
         if now < self.since + limit {
-            return Progress::wait(Some(self.since + limit));
+            return Played::wait(Some(self.since + limit));
         }
-        Progress::Failed(late(limit))
+        Played::Failed(late(limit))
     }
 
     /// Takes the input that the item at the cursor has matched.

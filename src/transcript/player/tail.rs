@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::script::{Progress, Script};
+use super::script::{Played, Script};
 use super::{End, Step};
 use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Item, Side};
@@ -40,48 +40,48 @@ impl Tail {
         Self { is_end_known, state: State::Flushing { since: now } }
     }
 
-    /// Says what to do next; [`Progress::Passed`] once it is over.
-    pub(super) fn play<T>(&mut self, script: &mut Script, now: Duration) -> Progress<T> {
+    /// Says what to do next; [`Played::Passed`] once it is over.
+    pub(super) fn play<T>(&mut self, script: &mut Script, now: Duration) -> Played<T> {
         let own = script.own();
         if own == Side::Server
             && script.transcript().entries.last().is_some_and(|last| last.item == Item::Reset)
         {
             // Anything the client said meanwhile is lost.
-            return Progress::Passed;
+            return Played::Passed;
         }
         if script.has_unexpected() {
-            return Progress::Failed(script.unexpected());
+            return Played::Failed(script.unexpected());
         }
         if let Some(wait) = self.flush(script, now) {
             return wait;
         }
         match self.listen(script, now) {
             // The start of a line that was to be skipped.
-            Progress::Passed if !script.lane.input().is_empty() => Progress::Failed(script.unexpected()),
+            Played::Passed if !script.lane.input().is_empty() => Played::Failed(script.unexpected()),
             progress => progress,
         }
     }
 
-    fn listen<T>(&mut self, script: &mut Script, now: Duration) -> Progress<T> {
+    fn listen<T>(&mut self, script: &mut Script, now: Duration) -> Played<T> {
         let own = script.own();
         let (State::Flushing { since } | State::Listening { since }) = self.state;
-        let wait_until = |until| if now < until { Progress::wait(Some(until)) } else { Progress::Passed };
+        let wait_until = |until| if now < until { Played::wait(Some(until)) } else { Played::Passed };
         match (own, script.lane.end) {
-            _ if self.is_end_known => Progress::Passed,
-            (Side::Client, Some(End::Reset)) => Progress::Failed(Fault::Reset { received: Vec::new() }),
-            (Side::Client, Some(End::Eof)) | (Side::Server, Some(_)) => Progress::Passed,
+            _ if self.is_end_known => Played::Passed,
+            (Side::Client, Some(End::Reset)) => Played::Failed(Fault::Reset { received: Vec::new() }),
+            (Side::Client, Some(End::Eof)) | (Side::Server, Some(_)) => Played::Passed,
             (Side::Client, None) if !script.lane.has_ended => {
                 script.lane.has_ended = true;
                 self.state = State::Flushing { since: now };
-                Progress::Step(Step::End)
+                Played::Step(Step::End)
             }
             // A mock's client ends first, unless the mock has.
-            (Side::Server, None) if !script.lane.has_ended => Progress::wait(None),
+            (Side::Server, None) if !script.lane.has_ended => Played::wait(None),
             (Side::Server, None) if now < since + LINGER => wait_until(since + LINGER),
             (_, None) => match wait_until(since.max(script.since) + GRACE) {
                 // Our bytes did not get through, and it is not the server's end that explains it.
-                Progress::Passed if own == Side::Client && script.lane.is_refused => {
-                    Progress::Failed(script.ended_early(Vec::new()))
+                Played::Passed if own == Side::Client && script.lane.is_refused => {
+                    Played::Failed(script.ended_early(Vec::new()))
                 }
                 progress => progress,
             },
@@ -89,7 +89,7 @@ impl Tail {
     }
 
     /// Waits until everything is sent. A mock waits as long as its client reads; a check at most `%timeout`.
-    pub(super) fn flush<T>(&mut self, script: &Script, now: Duration) -> Option<Progress<T>> {
+    pub(super) fn flush<T>(&mut self, script: &Script, now: Duration) -> Option<Played<T>> {
         let State::Flushing { since } = self.state else { return None };
         let until = since + script.transcript().timeout;
         let waits = script.lane.has_unsent()
@@ -98,7 +98,7 @@ impl Tail {
                 Side::Server => true,
             };
         if waits {
-            return Some(Progress::wait((script.own() == Side::Client).then_some(until)));
+            return Some(Played::wait((script.own() == Side::Client).then_some(until)));
         }
         self.state = State::Listening { since };
         None

@@ -7,12 +7,12 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Conversation, Ending};
+use super::{Connection, Ending};
 use crate::deadline::at;
 use crate::serve::limits::LAST_REPLIES;
 use crate::transport::linger;
 
-impl Conversation {
+impl Connection {
     /// Sends the rest, ends this side, and discards what the client still sends. Returns an error if the client does not
     /// take the rest, or does not end.
     pub(super) async fn close(&mut self, ending: &Ending) -> io::Result<()> {

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, timeout};
 
-use super::{Conversation, Ending};
+use super::{Connection, Ending};
 use crate::deadline::at;
 use crate::memory;
 use crate::message::Verdict;
@@ -33,7 +33,7 @@ enum Due {
     ConnectionTime,
 }
 
-impl Conversation {
+impl Connection {
     pub(super) async fn converse(&mut self) -> io::Result<Ending> {
         let mut stopping = self.capitals.stopping.clone();
         // One wait for the whole conversation: starting and ending one takes a lock.
@@ -47,7 +47,7 @@ impl Conversation {
                     if let Some(ending) = ending? {
                         return Ok(ending);
                     }
-                    if !self.turn.is_over() {
+                    if !self.slice.is_over() {
                         continue;
                     }
                     yield_now().await;
@@ -125,7 +125,7 @@ impl Conversation {
                     break;
                 }
             }
-            if self.turn.is_over() {
+            if self.slice.is_over() {
                 yield_now().await;
             }
         }
@@ -190,9 +190,9 @@ impl Conversation {
 
     /// Reads once and writes the replies, with the shared buffers; what the client does not take is copied.
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Ending>>> {
-        let start = self.turn.start();
+        let start = self.slice.start();
         scratch::with(|input, spare| {
-            let mut buffer = ReadBuf::new(&mut input.space()[..self.turn.read_limit()]);
+            let mut buffer = ReadBuf::new(&mut input.space()[..self.slice.read_limit()]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let length = buffer.filled().len();
             self.received += length as u64;
@@ -211,7 +211,7 @@ impl Conversation {
                 self.last_heard = Instant::now();
             }
             self.send_or_keep(cx, replies)?;
-            self.turn.spend(length, start);
+            self.slice.spend(length, start);
             Poll::Ready(Ok(ending))
         })
     }
