@@ -19,8 +19,8 @@ use rustix::termios::{
 pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
 pub(super) const END_BRACKETED_PASTE: &str = "\x1b[?2004l";
 
-/// Input that was not understood is discarded until nothing arrives for this long: a paste arrives in pieces.
-const PASTE_GAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// Input that was not understood is discarded until nothing arrives for this long: a paste arrives in pieces, and slowly over a network.
+const PASTE_GAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 /// Columns of a terminal that does not know its size.
 const DEFAULT_COLUMNS: usize = 80;
