@@ -10,6 +10,8 @@ pub mod cli;
 mod connect;
 mod deadline;
 mod duration;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod memory;
 pub mod message;
 mod messages;

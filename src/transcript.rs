@@ -8,6 +8,8 @@ mod compare;
 mod diff;
 mod divergence;
 mod format;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod playable;
 mod player;
 #[cfg(test)]
@@ -16,7 +18,7 @@ mod reader;
 mod recorder;
 mod scan;
 mod template;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod testing;
 mod update;
 mod variables;
@@ -24,7 +26,7 @@ mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
 pub(crate) use divergence::Divergence;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(crate) use format::Transcript;
 pub(crate) use format::{Item, LineEnding, Side};
 pub(crate) use playable::Playable;

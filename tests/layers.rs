@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// From top to bottom. The modules of a row do not import each other, except for those in the last one.
 const LAYERS: [&[&str]; 10] = [
-    &["main", "lib"],
+    &["main", "lib", "fuzzing"],
     &["settings", "usage"],
     &["cli"],
     &["serve", "connect", "check"],

@@ -1,10 +1,13 @@
 //! Drives players on a fake clock, over a connection in memory.
 
 use std::collections::VecDeque;
+#[cfg(test)]
 use std::path::Path;
 use std::time::Duration;
 
-use super::{Divergence, End, Player, Side, Step, Transcript, read};
+use super::{Divergence, End, Player, Side, Step};
+#[cfg(test)]
+use super::{Transcript, read};
 
 /// When the clock starts. Not zero, so that a player that confuses moments and durations is caught.
 pub(super) const START: Duration = Duration::from_secs(1000);
@@ -14,6 +17,7 @@ pub(super) const fn ms(milliseconds: u64) -> Duration {
 }
 
 /// Parses the text of a transcript, `t.chat`.
+#[cfg(test)]
 #[track_caller]
 pub(super) fn parse(text: &str) -> Transcript {
     read(Path::new("t.chat"), text.as_bytes()).unwrap_or_else(|error| panic!("{error}\n{text}"))
@@ -36,6 +40,7 @@ impl Event {
         }
     }
 
+    #[cfg(test)]
     pub(super) fn word(&self) -> String {
         match self {
             Self::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
@@ -75,7 +80,7 @@ impl Delivery {
         match self {
             Self::Prompt => left,
             Self::Bytes(_) => 1,
-            Self::Pieces(_) => 1 + usize::try_from(self.next(left.min(12) as u64)).unwrap(),
+            Self::Pieces(_) => 1 + usize::try_from(self.next(left.min(12) as u64)).unwrap_or_default(),
         }
     }
 }

@@ -134,7 +134,7 @@ fn escape_bytes(bytes: &[u8], out: &mut String) {
 }
 
 /// A duration as the reader takes it.
-pub(super) fn duration(time: Duration) -> String {
+pub(crate) fn duration(time: Duration) -> String {
     if time.subsec_nanos() == 0 {
         format!("{}s", time.as_secs())
     } else {

@@ -59,7 +59,7 @@ impl Edits {
         if lines == source {
             return None;
         }
-        Some(lines.join("\n") + "\n")
+        Some(lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect())
     }
 }
 
