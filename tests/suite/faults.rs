@@ -12,6 +12,7 @@ use rustix::process::Signal;
 
 use crate::support::chats::Chats;
 use crate::support::client::Client;
+use crate::support::custom_server::{custom_server, read_all};
 use crate::support::programs::{capchat, capchat_after, capchat_traced};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
@@ -73,7 +74,8 @@ fn a_pipe_that_cannot_start_its_threads_fails_with_one_line() {
     let Some(mut traced) = capchat_traced(NO_THREADS) else { return };
     let input = tempfile::NamedTempFile::new().unwrap();
     fs::write(input.path(), vec![b'x'; 4000]).unwrap();
-    let large = crate::support::custom_server::custom_server(|mut stream| {
+    let large = custom_server(|mut stream| {
+        read_all(&stream);
         let _ = stream.write_all(&vec![b'x'; 1 << 20]);
     });
     traced.args(["connect", &large]).stdin(File::open(input.path()).unwrap()).stdout(Stdio::piped());
