@@ -154,8 +154,8 @@ impl<P: Player> Performance<P> {
         if self.resets {
             self.link.reset().await;
         } else {
-            // It ends with a reset if anything is lost, so that the peer cannot take that for EOF.
-            if self.link.close().await.is_err() && !self.link.has_ended() {
+            // If this fails, the peer is gone or takes no more. What is lost must not look like EOF.
+            if self.link.close().await.is_err() && self.link.has_unsent() {
                 self.link.abort();
             }
         }
