@@ -19,7 +19,7 @@ const LEAST_GAP: Duration = Duration::from_millis(100);
 pub(crate) fn reader(data: &[u8]) {
     // The notation of a pattern is only for people if it has characters that are not safe to print.
     let is_exact = |item: &Item| match item {
-        Item::Pattern(_, pattern) => pattern.source().chars().all(is_plain),
+        Item::Pattern(_, pattern) | Item::Skip(_, Some(pattern)) => pattern.source().chars().all(is_plain),
         _ => true,
     };
     let transcript = parse(data);
