@@ -54,9 +54,9 @@ pub(crate) struct Settings {
     pub(crate) idle_timeout: Option<Duration>,
     /// How long a client may stay connected; `None` means no limit.
     pub(crate) max_connection_time: Option<Duration>,
-    /// The transcript to play, in place of capitals.
-    pub(crate) play: Option<PathBuf>,
-    /// The values of its variables.
+    /// The transcripts to play, in place of capitals: one per client in turn, and the last one to all others.
+    pub(crate) play: Vec<PathBuf>,
+    /// The values of their variables.
     pub(crate) values: Values,
     /// How many clients to serve in all; `None` means no limit.
     pub(crate) connections: Option<NonZeroUsize>,

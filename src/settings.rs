@@ -16,6 +16,7 @@ use crate::transport::{Address, Dialer, Family};
 
 pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let family = family(args.family);
+    standard_input_once(&args.play)?;
     Ok(serve::Settings {
         address: address(&args.address, family)?,
         family,
@@ -84,11 +85,7 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         Some(text) => Address::from_text(text, &default_address(family)?, family).map_err(Failure::usage)?,
         None => default_address(family)?,
     };
-    let standard_inputs = args.files.iter().filter(|path| is_standard_input(path)).count();
-    if standard_inputs > 1 {
-        return Err(Failure::usage("standard input ('-') can be given only once"));
-    }
-    if standard_inputs > 0 && args.update {
+    if standard_input_once(&args.files)? && args.update {
         return Err(Failure::usage("--update cannot be used with standard input ('-')"));
     }
     Ok(check::Settings {
@@ -109,6 +106,15 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         timeout: args.timeout,
         max_time: args.max_time,
     })
+}
+
+/// Whether one of these files is standard input. Fails if several are.
+fn standard_input_once(files: &[PathBuf]) -> Result<bool> {
+    match files.iter().filter(|path| is_standard_input(path)).count() {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Failure::usage("standard input ('-') can be given only once")),
+    }
 }
 
 fn dialer(address: Address, family: Family, dial: DialArgs, verbose: bool) -> Result<Dialer> {

@@ -62,7 +62,9 @@ pub(crate) struct ServeArgs {
 
     /// Act as a mock server: play a transcript to each client
     ///
-    /// A client that departs from the transcript is disconnected, and the log shows the difference.
+    /// A client that departs from the transcript is disconnected, and the log shows the difference. If the option is
+    /// repeated, the first client gets the first file, the second client the second one, and so on; the last file
+    /// repeats.
     #[arg(
         long,
         value_name = "FILE",
@@ -70,7 +72,7 @@ pub(crate) struct ServeArgs {
         conflicts_with = "message_gap",
         help_heading = TRANSCRIPTS
     )]
-    pub(crate) play: Option<PathBuf>,
+    pub(crate) play: Vec<PathBuf>,
 
     /// Give a variable a value (may be repeated)
     ///

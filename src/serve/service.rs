@@ -38,18 +38,16 @@ impl Service {
             let records = settings.record.as_deref().map(Records::open).transpose()?;
             Ok(Admission { records, log: log.clone() })
         };
-        Ok(match &settings.play {
-            Some(path) => {
-                let transcript = mock::open(path, &settings.address, &settings.values).await?;
-                Self::Mock(Arc::new(Mock::new(transcript, limits, admission()?, stopping.clone())))
-            }
-            None => Self::Capitals(Arc::new(Capitals {
-                message_gap: settings.message_gap,
-                limits,
-                stopping: stopping.clone(),
-                admission: admission()?,
-            })),
-        })
+        if !settings.play.is_empty() {
+            let transcripts = mock::open(&settings.play, &settings.address, &settings.values).await?;
+            return Ok(Self::Mock(Arc::new(Mock::new(transcripts, limits, admission()?, stopping.clone()))));
+        }
+        Ok(Self::Capitals(Arc::new(Capitals {
+            message_gap: settings.message_gap,
+            limits,
+            stopping: stopping.clone(),
+            admission: admission()?,
+        })))
     }
 
     /// Serves a client.

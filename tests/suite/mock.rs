@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use crate::support::chats::Chats;
 use crate::support::client::Client;
 use crate::support::programs::{capchat, is_missing, is_openbsd_nc_missing};
+use crate::support::run::Run;
 use crate::support::server::TestServer;
 
 const LOGIN: &str = "S\\ login: \\\nC: anna\nS: hello anna\nC: quit\nS: bye\nS EOF\n";
@@ -364,4 +365,61 @@ fn plays_to_other_clients() {
         assert_eq!(String::from_utf8_lossy(&output.stdout), "220 hi\n250 ok\n221 bye\n''\n");
         assert!(mock.log_line_with("disconnected").contains(": completed"));
     }
+}
+
+/// Options that play these files, in this order.
+fn playing(chats: &Chats, names: &[&str]) -> Vec<String> {
+    let option = |name: &&str| ["--play".to_owned(), chats.path(name).display().to_string()];
+    names.iter().flat_map(option).collect()
+}
+
+#[test]
+fn each_client_gets_the_next_file_and_the_last_one_repeats() {
+    let chats = Chats::new();
+    for name in ["one", "two", "three"] {
+        chats.write(name, format!("S: {name}\nC: {name}\nS: right\nS EOF\n"));
+    }
+    let play = playing(&chats, &["one", "two", "three"]);
+    for (says, status) in [(["one", "two", "three", "three"], 0), (["one", "three", "three", "one"], 3)] {
+        let options = play.iter().map(String::as_str).chain(["--connections", "4"]);
+        let mut mock = TestServer::start(&options.collect::<Vec<_>>());
+        for (name, says) in ["one", "two", "three", "three"].into_iter().zip(says) {
+            let mut client = mock.connect();
+            client.expect(format!("{name}\n"));
+            client.send(format!("{says}\n"));
+            client.expect_end(if says == name { "right\n" } else { "" });
+            if says != name {
+                // The file that this client departed from.
+                let expected = format!("{}:2: client message differs", chats.path(name).display());
+                assert!(mock.log_line_with("departed").contains(&expected));
+            }
+        }
+        assert_eq!(mock.wait().code(), Some(status));
+        let log = mock.remaining_log();
+        let last = "capchat: 2 of 4 clients did not complete their transcripts".to_owned();
+        assert_eq!(log.last() == Some(&last), status == 3, "{log:?}");
+    }
+}
+
+#[test]
+fn each_of_several_files_must_be_playable_and_use_a_set_value_between_them() {
+    let chats = Chats::new();
+    chats.write("a", "S: a\n");
+    chats.write("b", "S\\ \\{name}\n");
+    chats.write("c", "S~ .*\n");
+    let run = |names: &[&str], more: &[&str]| {
+        let mut command = capchat();
+        command.args(["serve", "127.0.0.1:0"]).args(playing(&chats, names)).args(more);
+        Run::of(command).run()
+    };
+    run(&["a", "c"], &[]).fails_with(2, &["/c:1: "]);
+    run(&["a", "b"], &[]).fails_with(2, &["/b:1: "]);
+    run(&["a"], &["--set", "name=x"]).fails_with(2, &["--set name: no transcript has a hole of this name"]);
+    run(&["a"], &["--play", "-", "--play", "-"])
+        .fails_with(2, &["standard input ('-') can be given only once"]);
+    let play = playing(&chats, &["a", "b"]);
+    let options = play.iter().map(String::as_str).chain(["--set", "name=x"]);
+    let mock = TestServer::start(&options.collect::<Vec<_>>());
+    mock.connect().expect("a\n");
+    mock.connect().expect("x\n");
 }

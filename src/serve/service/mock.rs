@@ -1,7 +1,7 @@
 //! A mock server: plays the server side of a transcript to each client.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,16 +22,28 @@ use crate::transport::Address;
 /// A mock server.
 #[derive(Debug)]
 pub(in crate::serve) struct Mock {
-    transcript: Playable,
+    /// One per client in turn; the last one is also for all further clients. There is at least one.
+    transcripts: Vec<Playable>,
     limits: Limits,
     admission: Admission,
     stopping: watch::Receiver<bool>,
-    /// How many clients did not complete the transcript.
+    /// How many clients were started.
+    started: AtomicUsize,
+    /// How many clients did not complete their transcript.
     failed: AtomicUsize,
 }
 
-/// Opens a transcript to be played on `address`. Cancel-safe.
-pub(super) async fn open(path: &Path, address: &Address, values: &Values) -> Result<Playable> {
+/// Opens transcripts to be played on `address`. Cancel-safe.
+pub(super) async fn open(paths: &[PathBuf], address: &Address, values: &Values) -> Result<Vec<Playable>> {
+    let mut transcripts = Vec::new();
+    for path in paths {
+        transcripts.push(open_one(path, address, values).await?);
+    }
+    values.check_use(&transcripts)?;
+    Ok(transcripts)
+}
+
+async fn open_one(path: &Path, address: &Address, values: &Values) -> Result<Playable> {
     let transcript = if fs::metadata(path).is_ok_and(|metadata| metadata.is_file()) {
         playing::open(path, Side::Server, values)?
     } else {
@@ -40,7 +52,6 @@ pub(super) async fn open(path: &Path, address: &Address, values: &Values) -> Res
         let unread = format!("cannot read {}", path.display());
         blocking::run(move || playing::open(&path, Side::Server, &values)).await.context(unread)??
     };
-    values.check_use(std::slice::from_ref(&transcript))?;
     let reset = transcript.transcript().entries.iter().find(|entry| entry.item == Item::Reset);
     if let (Some(entry), Address::Unix(_)) = (reset, address) {
         let message = format_args!("{}:{}: a Unix socket cannot play 'S RST'", path.display(), entry.line);
@@ -51,31 +62,35 @@ pub(super) async fn open(path: &Path, address: &Address, values: &Values) -> Res
 
 impl Mock {
     pub(super) fn new(
-        transcript: Playable,
+        transcripts: Vec<Playable>,
         limits: Limits,
         admission: Admission,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { transcript, limits, admission, stopping, failed: AtomicUsize::new(0) }
+        let (started, failed) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { transcripts, limits, admission, stopping, started, failed }
     }
 
     pub(super) fn spawn(mock: &Arc<Self>, client: Client) {
         let mock = Arc::clone(mock);
-        tokio::spawn(async move { mock.play(client).await });
+        // Counted here: tasks may start in a different order.
+        let number = mock.started.fetch_add(1, Ordering::Relaxed);
+        let last = mock.transcripts.len() - 1;
+        tokio::spawn(async move { mock.play(&mock.transcripts[number.min(last)], client).await });
     }
 
-    async fn play(&self, client: Client) {
+    async fn play(&self, transcript: &Playable, client: Client) {
         let Client { mut stream, peer: client, mut place } = client;
         let started = Instant::now();
         let admitted = self.admission.admit(&mut stream, client);
-        let mut performance = Performance::new(Follow::new(self.transcript.clone()), stream);
+        let mut performance = Performance::new(Follow::new(transcript.clone()), stream);
         let mut stopping = self.stopping.clone();
         let connection_end = self.limits.connection_end(started);
         let (completed, reason) = tokio::select! {
             played = performance.run_for_client(self.limits.idle) => match played {
                 Ok(Ok(())) => (true, None),
                 Ok(Err(divergence)) => {
-                    let diff = Diff::new(&self.transcript, &divergence, &client.to_string());
+                    let diff = Diff::new(transcript, &divergence, &client.to_string());
                     self.admission.log.add(&LogEvent::Diverged { client, diff });
                     (false, None)
                 }
@@ -101,14 +116,18 @@ impl Mock {
         drop(place);
     }
 
-    /// Returns an error if a client did not complete the transcript.
+    /// Returns an error if a client did not complete its transcript.
     pub(super) fn result(&self, served: usize) -> Result<()> {
         match self.failed.load(Ordering::Relaxed) {
             0 => Ok(()),
             failed => {
-                let path = self.transcript.transcript().path.display();
-                let noun = if served == 1 { "client" } else { "clients" };
-                let message = format_args!("{failed} of {served} {noun} did not complete {path}");
+                let (noun, theirs) =
+                    if served == 1 { ("client", "its transcript") } else { ("clients", "their transcripts") };
+                let what = match &*self.transcripts {
+                    [transcript] => transcript.transcript().path.display().to_string(),
+                    _ => theirs.to_owned(),
+                };
+                let message = format_args!("{failed} of {served} {noun} did not complete {what}");
                 Err(Failure::new(Status::Mismatch, message).into())
             }
         }
