@@ -1,5 +1,6 @@
 //! `capchat check`: plays transcripts against a server, several at a time, and compares, or updates the files.
 
+mod connections;
 mod find;
 mod report;
 mod run;

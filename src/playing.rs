@@ -1,6 +1,7 @@
-//! Transcripts on live connections and on disk, for all subcommands: opening a file, playing it on a link,
+//! Transcripts on live connections and on disk, for all subcommands: opening a file, playing it on links,
 //! recording, and replacing a file.
 
+mod links;
 mod open;
 mod play;
 mod recording;
@@ -8,7 +9,7 @@ mod replace_file;
 mod values;
 
 pub(crate) use open::{is_standard_input, open};
-pub(crate) use play::Performance;
+pub(crate) use play::{Dialing, Opener, Performance};
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;
 pub(crate) use values::{Setting, Values};

@@ -6,21 +6,33 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
+use super::connections::check_addresses;
 use crate::messages::{self, reason};
 use crate::playing::{Values, is_standard_input, open};
 use crate::status::Failure;
 use crate::transcript::{Playable, Side};
-use crate::transport::{Address, Family};
+use crate::transport::{Address, Dialer, Family};
 
 /// The extension of transcripts in directories.
 const EXTENSION: &str = "chat";
 
+/// Where the transcripts are, and what they are for.
+pub(super) struct Sources {
+    pub(super) paths: Vec<PathBuf>,
+    pub(super) values: Values,
+    pub(super) dialer: Dialer,
+    pub(super) updates: bool,
+}
+
 /// Reads all transcripts of `paths`. Reports each that is invalid; the last one is the error.
-pub(super) fn open_all(paths: &[PathBuf], values: &Values) -> Result<Vec<Playable>> {
+pub(super) fn open_all(settings: &Sources) -> Result<Vec<Playable>> {
+    let Sources { paths, values, dialer, updates } = settings;
     let mut transcripts = Vec::new();
     let mut last_error = None;
     for path in find_all(paths)? {
-        match open(&path, Side::Client, values) {
+        match open(&path, Side::Client, values)
+            .and_then(|playable| check_connections(playable, dialer, *updates))
+        {
             Ok(transcript) => transcripts.push(transcript),
             Err(error) => {
                 if let Some(error) = last_error.replace(error) {
@@ -33,6 +45,17 @@ pub(super) fn open_all(paths: &[PathBuf], values: &Values) -> Result<Vec<Playabl
         None => values.check_use(&transcripts).map(|()| transcripts),
         Some(error) => Err(error),
     }
+}
+
+/// Returns a usage failure if the connections of a transcript cannot be opened, or not in an update.
+fn check_connections(playable: Playable, dialer: &Dialer, updates: bool) -> Result<Playable> {
+    if updates {
+        playable
+            .check_one_connection("--update does not take several; edit the file by hand")
+            .map_err(Failure::usage)?;
+    }
+    check_addresses(&playable, dialer)?;
+    Ok(playable)
 }
 
 fn find_all(paths: &[PathBuf]) -> Result<Vec<PathBuf>> {

@@ -45,6 +45,8 @@ pub(super) enum Outcome {
     /// The time for the whole run was up.
     NotDone(String),
     NotConnected(String),
+    /// A connection that the transcript opens later could not be opened.
+    NotOpened(Diff),
     NotWritten(String),
 }
 
@@ -58,7 +60,7 @@ impl Outcome {
             Self::Passed | Self::Updated => Status::Success,
             Self::Diverged(_) | Self::Conflict(_) => Status::Mismatch,
             Self::TimedOut(_) | Self::NotDone(_) => Status::TimedOut,
-            Self::NotConnected(_) | Self::NotWritten(_) => Status::Failure,
+            Self::NotConnected(_) | Self::NotOpened(_) | Self::NotWritten(_) => Status::Failure,
         }
     }
 
@@ -66,7 +68,7 @@ impl Outcome {
     fn headline(&self, path: &str) -> String {
         match self {
             Self::Passed | Self::Updated => path.to_owned(),
-            Self::Diverged(diff) | Self::TimedOut(diff) => diff.headline.clone(),
+            Self::Diverged(diff) | Self::TimedOut(diff) | Self::NotOpened(diff) => diff.headline.clone(),
             Self::Conflict(conflict) => conflict.to_string(),
             Self::NotDone(error) | Self::NotConnected(error) | Self::NotWritten(error) => {
                 format!("{path}: {error}")
@@ -76,7 +78,7 @@ impl Outcome {
 
     fn diff(&self) -> &[DiffLine] {
         match self {
-            Self::Diverged(diff) | Self::TimedOut(diff) => &diff.lines,
+            Self::Diverged(diff) | Self::TimedOut(diff) | Self::NotOpened(diff) => &diff.lines,
             Self::Passed
             | Self::Updated
             | Self::Conflict(_)

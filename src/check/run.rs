@@ -8,9 +8,9 @@ use anyhow::{Context, Result};
 use tokio::task::JoinSet;
 
 use super::Settings;
-use super::find::open_all;
+use super::connections::Connections;
+use super::find::{Sources, open_all};
 use super::report::{Outcome, Report};
-use super::trace::Trace;
 use crate::deadline::TimeLimit;
 use crate::messages::reason;
 use crate::playing::{Performance, replace_file};
@@ -21,8 +21,13 @@ use crate::transport::{Dialer, Stream};
 pub(super) async fn run(settings: &Settings) -> Result<()> {
     signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
-    let (files, values) = (settings.paths.clone(), settings.values.clone());
-    let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&files, &values)).await??;
+    let sources = Sources {
+        paths: settings.paths.clone(),
+        values: settings.values.clone(),
+        dialer: settings.dialer.clone(),
+        updates: settings.updates,
+    };
+    let transcripts = limit.apply_blocking(Duration::ZERO, move || open_all(&sources)).await??;
     let paths: Vec<PathBuf> = transcripts.iter().map(|playable| playable.transcript().path.clone()).collect();
     let mut report = Report::new(settings, paths.len());
     report.begin();
@@ -94,37 +99,35 @@ impl Job {
     }
 
     async fn run(self) -> Outcome {
-        let start = Instant::now();
-        let mut stream = match self.dialer.dial().await {
-            Ok(stream) => stream,
-            Err(error) => return Outcome::NotConnected(error.to_string()),
-        };
-        if self.verbose {
-            let transcript = self.playable.transcript();
-            stream.observe(Trace::new(transcript.path.display().to_string(), transcript.eol, start));
+        let connections = Connections::new(self.playable.clone(), self.dialer.clone(), self.verbose);
+        match connections.open_first().await {
+            Err(error) => Outcome::NotConnected(error),
+            Ok(first) if self.updates => self.update(first, connections).await,
+            Ok(first) => self.check(first, connections).await,
         }
-        if self.updates { self.update(stream).await } else { self.check(stream).await }
     }
 
-    async fn check(self, stream: Stream) -> Outcome {
+    async fn check(self, first: Option<Stream>, mut connections: Connections) -> Outcome {
         let player = Follow::new(self.playable.clone());
-        match Performance::new(player, stream).run().await {
+        match Performance::new(player, first).run(&mut connections).await {
             Ok(()) => Outcome::Passed,
-            Err(divergence) => self.diverged(&divergence),
+            Err(divergence) => self.diverged(&divergence, &connections),
         }
     }
 
-    async fn update(self, stream: Stream) -> Outcome {
+    async fn update(self, first: Option<Stream>, mut connections: Connections) -> Outcome {
         let player = Learn::new(self.playable.clone());
-        match Performance::new(player, stream).run().await {
+        match Performance::new(player, first).run(&mut connections).await {
             Ok(turns) => self.rewrite(&turns),
-            Err(divergence) => self.diverged(&divergence),
+            Err(divergence) => self.diverged(&divergence, &connections),
         }
     }
 
-    fn diverged(&self, divergence: &Divergence) -> Outcome {
-        let diff = Diff::new(&self.playable, divergence, &self.dialer.address.to_string());
-        if self.is_users_limit && divergence.limit().is_some() {
+    fn diverged(&self, divergence: &Divergence, connections: &Connections) -> Outcome {
+        let diff = Diff::new(&self.playable, divergence, &connections.address(divergence.connection));
+        if divergence.is_not_connected() {
+            Outcome::NotOpened(diff)
+        } else if self.is_users_limit && divergence.limit().is_some() {
             Outcome::TimedOut(diff)
         } else {
             Outcome::Diverged(diff)

@@ -1,16 +1,17 @@
-//! Shows every line of a conversation on standard error, with the time since the start.
+//! Shows every line of a connection on standard error, with the time since the start.
 
 use std::time::{Duration, Instant};
 
 use crate::messages;
-use crate::transcript::{LineEnding, Recorder, Side};
+use crate::transcript::{Connection, LineEnding, Recorder, Side};
 use crate::transport::Observer;
 
-/// A conversation that is shown. A line that nothing completes is shown once the other side speaks, or when this is
+/// A connection that is shown. A line that nothing completes is shown once the other side speaks, or when this is
 /// dropped.
 #[derive(Debug)]
 pub(super) struct Trace {
     path: String,
+    connection: Connection,
     start: Instant,
     recorder: Recorder,
     /// Who spoke last, and when.
@@ -18,8 +19,8 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    pub(super) fn new(path: String, eol: LineEnding, start: Instant) -> Self {
-        Self { path, start, recorder: Recorder::with_eol(eol), last: None }
+    pub(super) fn new(path: String, connection: Connection, eol: LineEnding, start: Instant) -> Self {
+        Self { path, connection, start, recorder: Recorder::with_eol(eol), last: None }
     }
 
     fn say(&mut self, side: Side, bytes: &[u8]) {
@@ -48,6 +49,7 @@ impl Trace {
 
     fn show(&self, time: Duration, lines: &str) {
         for line in lines.lines() {
+            let line = self.connection.number(line.to_owned());
             messages::notice(format_args!("{}: {:.3} {line}", self.path, time.as_secs_f64()));
         }
     }

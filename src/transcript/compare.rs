@@ -43,9 +43,13 @@ pub(super) fn compare(
             None if matches(pattern, bytes, variables, scan) => Match::Yes(bytes.len()),
             None => Match::No,
         },
-        Item::Literal(..) | Item::Skip(..) | Item::End(_) | Item::Reset | Item::Wait(..) | Item::Quiet(_) => {
-            Match::No
-        }
+        Item::Literal(..)
+        | Item::Skip(..)
+        | Item::Connect(_)
+        | Item::End(_)
+        | Item::Reset
+        | Item::Wait(..)
+        | Item::Quiet(_) => Match::No,
     }
 }
 

@@ -8,11 +8,11 @@ use std::fmt;
 use serde::Serialize;
 
 use super::divergence::{Divergence, Fault};
-use super::format::{Entry, Item, LineEnding, Side};
+use super::format::{Connection, Entry, Item, LineEnding, Side};
 use super::playable::Playable;
 use super::player::MOST_KEPT;
 use super::variables::{Variables, is_name};
-use super::writer::{duration, escaped, literals, notation};
+use super::writer::{duration, escaped, line_of, literals, notation};
 use crate::text::printable;
 
 /// How many items are shown before the one that failed.
@@ -75,6 +75,7 @@ impl Diff {
             Fault::Differs { .. }
             | Fault::EofForReset
             | Fault::NotSilent { .. }
+            | Fault::NotConnected { .. }
             | Fault::TooLong
             | Fault::Unexpected { .. }
             | Fault::ClosedEarly { .. }
@@ -94,6 +95,8 @@ impl Diff {
             notes(playable, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
         );
         lines.push(DiffLine::Note(format!("{index} matched, 1 failed, {not_run} not run")));
+        // An update does not take several connections.
+        let is_single = playable.connections().len() == 1;
         let is_literal = entry.is_none_or(|entry| {
             !matches!(entry.item, Item::Pattern(..) | Item::Template(..) | Item::Quiet(_))
         });
@@ -101,7 +104,7 @@ impl Diff {
             matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. });
         Self {
             headline: format!("{path}:{line}: {} ({within}{sent})", headline(fault, own)),
-            can_be_updated: is_literal && is_rewritten,
+            can_be_updated: is_single && is_literal && is_rewritten,
             lines,
         }
     }
@@ -110,14 +113,14 @@ impl Diff {
 /// The items before the one that failed, that one, and what arrived instead.
 fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let (transcript, own) = (playable.transcript(), playable.own());
-    let Divergence { index, fault, .. } = divergence;
-    let text = |item: &Item| notation(item, transcript.eol);
+    let Divergence { index, connection, fault, .. } = divergence;
+    let text = |entry: &Entry| line_of(entry, transcript.eol);
     let context = transcript.entries[index.saturating_sub(CONTEXT)..*index].iter();
-    let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(&entry.item))).collect();
-    let expected = transcript.entries.get(*index).map(|entry| text(&entry.item));
+    let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(entry))).collect();
+    let expected = transcript.entries.get(*index).map(text);
     let received = fault.received();
     let received = literals(own.other(), &received[..received.len().min(SHOWN)], transcript.eol);
-    let received = received.into_iter().map(DiffLine::Received);
+    let received = received.into_iter().map(|line| DiffLine::Received(connection.number(line)));
     match fault {
         // The item itself may still follow.
         Fault::Unexpected { .. } | Fault::NotSilent { .. } | Fault::TooLong => {
@@ -128,6 +131,7 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
         | Fault::EofForReset
         | Fault::Missing { .. }
         | Fault::NoEof { .. }
+        | Fault::NotConnected { .. }
         | Fault::ClosedEarly { .. }
         | Fault::Reset { .. } => {
             lines.extend(expected.map(DiffLine::Expected));
@@ -144,17 +148,19 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
             | Fault::Missing { .. }
             | Fault::NoEof { .. }
             | Fault::NotSilent { .. }
+            | Fault::NotConnected { .. }
             | Fault::TooLong
             | Fault::Unexpected { .. },
             _,
         ) => None,
     };
-    lines.extend(end.map(|end| DiffLine::Received(text(&end))));
+    lines.extend(end.map(|end| DiffLine::Received(connection.number(notation(&end, transcript.eol)))));
     lines
 }
 
-fn headline(fault: &Fault, own: Side) -> &'static str {
+fn headline(fault: &Fault, own: Side) -> &str {
     match (fault, own) {
+        (Fault::NotConnected { error }, _) => error,
         (Fault::Differs { .. } | Fault::EofForReset, Side::Client) => "server reply differs",
         (Fault::Differs { .. } | Fault::EofForReset, Side::Server) => "client message differs",
         // A mock has no time limits.
@@ -172,7 +178,7 @@ fn headline(fault: &Fault, own: Side) -> &'static str {
 /// Points out what the compared lines do not show.
 fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
     let (transcript, own) = (playable.transcript(), playable.own());
-    let Divergence { index, fault, variables } = divergence;
+    let Divergence { index, connection, fault, variables } = divergence;
     let received = fault.received();
     let item = transcript.entries.get(*index).map(|entry| &entry.item);
     let mut notes = Vec::new();
@@ -204,10 +210,10 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
     if let Some(name) = hole_in_text(playable, *index) {
         notes.push(format!(
             "'\\{{{name}}}' is text here; a hole needs '{0}\\' in place of '{0}:'",
-            own.other().letter()
+            connection.letter(own.other())
         ));
     }
-    notes.extend(note_of(fault, own, is_skipping(&transcript.entries[..*index])));
+    notes.extend(note_of(fault, own, is_skipping(&transcript.entries[..*index], *connection)));
     notes.extend(values(variables));
     notes
 }
@@ -215,8 +221,10 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
 /// What looks like the name of a hole in a line without holes.
 fn hole_in_text(playable: &Playable, index: usize) -> Option<&str> {
     let transcript = playable.transcript();
-    let line = transcript.source.get(transcript.entries.get(index)?.line - 1)?;
-    let text = line.trim_start_matches(['\u{feff}', ' ', '\t'])[1..].strip_prefix(':')?;
+    let entry = transcript.entries.get(index).filter(|entry| entry.item.side() != playable.own())?;
+    let line = transcript.source.get(entry.line - 1)?;
+    let text = &line.trim_start_matches(['\u{feff}', ' ', '\t'])[1..];
+    let text = text.trim_start_matches(|digit: char| digit.is_ascii_digit()).strip_prefix(':')?;
     let mut starts = text.match_indices(r"\{").map(|(at, _)| &text[at + 2..]);
     starts.find_map(|rest| rest[..rest.find('}')?].split('=').next().filter(|name| is_name(name)))
 }
@@ -238,12 +246,13 @@ fn values(variables: &Variables) -> Vec<String> {
     notes
 }
 
-/// Whether an `S ...` takes lines after these items.
-fn is_skipping(entries: &[Entry]) -> bool {
+/// Whether an `S ...` of a connection takes lines after these items.
+fn is_skipping(entries: &[Entry], connection: Connection) -> bool {
     let is_server = |item: &&Item| item.side() == Side::Server && !matches!(item, Item::Wait(..));
     entries
         .iter()
         .rev()
+        .filter(|entry| entry.connection == connection)
         .map(|entry| &entry.item)
         .find(is_server)
         .is_some_and(|item| matches!(item, Item::Skip(..)))
@@ -265,6 +274,7 @@ fn note_of(fault: &Fault, own: Side, is_skipping: bool) -> Option<String> {
         | Fault::NoEof { .. }
         | Fault::Differs { .. }
         | Fault::EofForReset
+        | Fault::NotConnected { .. }
         | Fault::Unexpected { .. }
         | Fault::ClosedEarly { .. }
         | Fault::Reset { .. } => None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::format::Connection;
 use super::variables::Variables;
 
 /// The first item that did not match, and what is wrong with it.
@@ -9,10 +10,12 @@ use super::variables::Variables;
 pub(crate) struct Divergence {
     /// The item, by its index; the number of items for the end of the transcript.
     pub(crate) index: usize,
+    /// Where it did not match.
+    pub(crate) connection: Connection,
     /// What is wrong.
     pub(crate) fault: Fault,
-    /// The variables at that time.
-    pub(crate) variables: Variables,
+    /// The variables at that time. Boxed: an error is small.
+    pub(crate) variables: Box<Variables>,
 }
 
 /// What is wrong. Received bytes are the first line of what the item did not match.
@@ -42,6 +45,11 @@ pub(crate) enum Fault {
         /// The time limit.
         limit: Duration,
     },
+    /// The connection could not be opened.
+    NotConnected {
+        /// What was attempted, and what went wrong.
+        error: String,
+    },
     /// More bytes arrived than an update keeps.
     TooLong,
     /// Bytes arrived although nothing was expected.
@@ -62,6 +70,12 @@ pub(crate) enum Fault {
 }
 
 impl Divergence {
+    /// Whether the connection could not be opened.
+    #[must_use]
+    pub(crate) fn is_not_connected(&self) -> bool {
+        matches!(self.fault, Fault::NotConnected { .. })
+    }
+
     /// The time limit that ran out, if that is what is wrong.
     #[must_use]
     pub(crate) fn limit(&self) -> Option<Duration> {
@@ -69,6 +83,7 @@ impl Divergence {
             Fault::Missing { limit, .. } | Fault::NoEof { limit } | Fault::NotSilent { limit } => Some(limit),
             Fault::Differs { .. }
             | Fault::EofForReset
+            | Fault::NotConnected { .. }
             | Fault::TooLong
             | Fault::Unexpected { .. }
             | Fault::ClosedEarly { .. }
@@ -87,7 +102,11 @@ impl Fault {
             | Self::Unexpected { received }
             | Self::ClosedEarly { received }
             | Self::Reset { received } => received,
-            Self::EofForReset | Self::NoEof { .. } | Self::NotSilent { .. } | Self::TooLong => &[],
+            Self::EofForReset
+            | Self::NoEof { .. }
+            | Self::NotSilent { .. }
+            | Self::NotConnected { .. }
+            | Self::TooLong => &[],
         }
     }
 }

@@ -49,6 +49,39 @@ impl fmt::Display for Side {
     }
 }
 
+/// One of the connections of a transcript, by its number: 1 to 9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Connection(u8);
+
+impl Connection {
+    /// The one whose items have a bare letter.
+    pub(crate) const FIRST: Self = Self(1);
+
+    /// That of the items with this digit after their letter, from 2 on.
+    pub(super) fn from_digit(digit: char) -> Option<Self> {
+        digit.to_digit(10).and_then(|number| u8::try_from(number).ok()).filter(|number| *number > 1).map(Self)
+    }
+
+    /// What the lines of its items start with.
+    pub(crate) fn letter(self, side: Side) -> String {
+        self.number(side.letter().to_string())
+    }
+
+    /// Puts the number after the letter at the start of an item's line. The first connection has none.
+    pub(crate) fn number(self, mut line: String) -> String {
+        if self != Self::FIRST {
+            line.insert_str(1, &self.0.to_string());
+        }
+        line
+    }
+}
+
+impl fmt::Display for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "connection {}", self.0)
+    }
+}
+
 /// How the literal lines of a transcript end: `%eol`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum LineEnding {
@@ -136,6 +169,8 @@ pub(crate) enum Item {
     /// Any number of lines, possibly none, until the side's next item matches: `S ...`, `C ...`. If there is a pattern,
     /// it matches each of them: `S ... regex`.
     Skip(Side, Option<Pattern>),
+    /// The client opens the connection, to another address if there is one: `C2 CONNECT 127.0.0.1:\{port}`.
+    Connect(Option<Template>),
     /// A side shuts down its sending side: `C EOF`, `S EOF`.
     End(Side),
     /// The server resets the connection: `S RST`.
@@ -155,6 +190,7 @@ impl Item {
             | Self::Skip(side, _)
             | Self::End(side)
             | Self::Wait(side, _) => *side,
+            Self::Connect(_) => Side::Client,
             Self::Reset | Self::Quiet(_) => Side::Server,
         }
     }
@@ -162,10 +198,11 @@ impl Item {
     /// The names of its holes or groups.
     pub(super) fn names(&self) -> Vec<&str> {
         match self {
-            Self::Template(_, template) => template.names().collect(),
+            Self::Template(_, template) | Self::Connect(Some(template)) => template.names().collect(),
             Self::Pattern(_, pattern) => pattern.names().collect(),
             Self::Literal(..)
             | Self::Skip(..)
+            | Self::Connect(None)
             | Self::End(_)
             | Self::Reset
             | Self::Wait(..)
@@ -174,11 +211,12 @@ impl Item {
     }
 }
 
-/// An item and its line.
+/// An item, its line and its connection.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Entry {
     /// Counted from 1.
     pub(crate) line: usize,
+    pub(crate) connection: Connection,
     pub(crate) item: Item,
 }
 
@@ -196,6 +234,21 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
+    /// The connections that have items, in the order in which they are opened. A transcript without items has the
+    /// first.
+    pub(super) fn connections(&self) -> Vec<Connection> {
+        let mut connections = Vec::new();
+        for entry in &self.entries {
+            if !connections.contains(&entry.connection) {
+                connections.push(entry.connection);
+            }
+        }
+        if connections.is_empty() {
+            connections.push(Connection::FIRST);
+        }
+        connections
+    }
+
     /// The line after the last one that is not empty.
     pub(crate) fn end_line(&self) -> usize {
         self.source.iter().rposition(|line| !line.trim().is_empty()).map_or(1, |last| last + 2)

@@ -7,7 +7,7 @@ use super::format::{Item, LineEnding};
 use super::testing::{Delivery, Playing, converse};
 use super::update::rewrite;
 pub(crate) use super::writer::duration;
-use super::writer::{literals, notation};
+use super::writer::{line_of, literals};
 use super::{Diff, Follow, Learn, Playable, Side, Transcript, Variables, read};
 use crate::text::is_plain;
 
@@ -26,8 +26,8 @@ pub(crate) fn reader(data: &[u8]) {
     if let Some(transcript) = transcript.filter(|read| read.entries.iter().all(|entry| is_exact(&entry.item)))
     {
         let again = parse(text_of(&transcript).as_bytes()).expect("what was written can be read");
-        let items = |transcript: &Transcript| -> Vec<Item> {
-            transcript.entries.iter().map(|entry| entry.item.clone()).collect()
+        let items = |transcript: &Transcript| -> Vec<_> {
+            transcript.entries.iter().map(|entry| (entry.connection, entry.item.clone())).collect()
         };
         assert_eq!(items(&again), items(&transcript));
     }
@@ -137,9 +137,12 @@ fn kept(transcript: &Transcript) -> Vec<&str> {
         entry.is_some_and(|entry| match entry.item {
             Item::Literal(side, _) | Item::End(side) => side == Side::Server,
             Item::Reset => true,
-            Item::Template(..) | Item::Pattern(..) | Item::Skip(..) | Item::Wait(..) | Item::Quiet(_) => {
-                false
-            }
+            Item::Template(..)
+            | Item::Pattern(..)
+            | Item::Skip(..)
+            | Item::Connect(_)
+            | Item::Wait(..)
+            | Item::Quiet(_) => false,
         })
     };
     let lines = transcript.source.iter().enumerate();
@@ -147,7 +150,7 @@ fn kept(transcript: &Transcript) -> Vec<&str> {
 }
 
 fn text_of(transcript: &Transcript) -> String {
-    let items = transcript.entries.iter().map(|entry| notation(&entry.item, transcript.eol) + "\n");
+    let items = transcript.entries.iter().map(|entry| line_of(entry, transcript.eol) + "\n");
     format!("%eol {}\n{}", name_of(transcript.eol), items.collect::<String>())
 }
 

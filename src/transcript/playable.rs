@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::compare::LONGEST_LINE;
-use super::format::{Entry, Item, Side, Transcript};
+use super::format::{Connection, Entry, Item, Side, Transcript};
 use super::reader::ParseError;
-use super::template::Ambiguity;
+use super::template::{Ambiguity, Template};
 use super::variables::Variables;
 
 /// How many bytes of a client are kept that no item asks for.
@@ -21,7 +21,9 @@ pub(crate) struct Playable {
     own: Side,
     /// The variables that are bound from the start.
     given: Arc<Variables>,
-    /// For each item, and for the end, how much input is kept at most.
+    /// Those that have items, in the order in which they are opened.
+    connections: Arc<[Connection]>,
+    /// For each item, and for the end, how much input of a connection is kept at most.
     most_input: Arc<[usize]>,
 }
 
@@ -37,10 +39,22 @@ impl Playable {
             bound.extend(entry.item.names());
         }
         if own == Side::Server {
+            check_one_connection(&transcript, "a mock has one for each client")?;
             transcript.entries = client_first(transcript.entries);
         }
         let most_input = most_input(&transcript.entries, own);
-        Ok(Self { transcript: Arc::new(transcript), own, given: Arc::new(given), most_input })
+        let connections = transcript.connections().into();
+        Ok(Self { transcript: Arc::new(transcript), own, given: Arc::new(given), connections, most_input })
+    }
+
+    /// Returns an error, with the reason why, if it has several connections.
+    pub(crate) fn check_one_connection(&self, reason: &str) -> Result<(), ParseError> {
+        check_one_connection(&self.transcript, reason)
+    }
+
+    /// The connections that have items, in the order in which they are opened; at least one.
+    pub(crate) fn connections(&self) -> &[Connection] {
+        &self.connections
     }
 
     /// The variables that are bound from the start.
@@ -84,6 +98,17 @@ impl Playable {
     }
 }
 
+fn check_one_connection(transcript: &Transcript, reason: &str) -> Result<(), ParseError> {
+    match transcript.entries.iter().find(|entry| entry.connection != Connection::FIRST) {
+        None => Ok(()),
+        Some(entry) => {
+            let item = entry.connection.letter(entry.item.side());
+            let message = format!("expected items of one connection ({reason}), found '{item}'");
+            Err(ParseError { path: transcript.path.clone(), line: entry.line, message })
+        }
+    }
+}
+
 /// Moves the client item that ends a `C ...` next to it, before the server items between them: those are sent once it
 /// has matched. If there is none, the client's end is it.
 fn client_first(mut entries: Vec<Entry>) -> Vec<Entry> {
@@ -92,14 +117,14 @@ fn client_first(mut entries: Vec<Entry>) -> Vec<Entry> {
     };
     let mut index = 0;
     while index < entries.len() {
-        if let Entry { line, item: Item::Skip(Side::Client, _) } = entries[index] {
+        if let Entry { line, connection, item: Item::Skip(Side::Client, _) } = entries[index] {
             let (_, after) = entries.split_at(index + 1);
             let is_next =
                 |entry: &Entry| entry.item.side() == Side::Client && !matches!(entry.item, Item::Wait(..));
             match after.iter().position(is_next) {
                 Some(next) => entries[index + 1..=index + 1 + next].rotate_right(1),
                 None if after.iter().any(is_own_text) => {
-                    entries.insert(index + 1, Entry { line, item: Item::End(Side::Client) });
+                    entries.insert(index + 1, Entry { line, connection, item: Item::End(Side::Client) });
                 }
                 None => {}
             }
@@ -117,18 +142,8 @@ fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
     match item {
         Item::Pattern(side, _) if *side == own => not_text(&format!("{letter}~")),
         Item::Skip(Side::Client, _) if own == Side::Client => not_text("C ..."),
-        Item::Template(side, template) if *side == own => {
-            match template.unset(|name| bound.contains(name)).map(|hole| hole.name.as_deref()) {
-                None => Ok(()),
-                Some(None) => {
-                    Err(format!("expected a sample for the {own} to send ('\\{{=sample}}'), found '\\{{}}'"))
-                }
-                Some(Some(name)) => Err(format!(
-                    "expected a value for the {own} to send ('\\{{{name}=sample}}', --set {name}=VALUE, or a \
-                     hole above), found '\\{{{name}}}'"
-                )),
-            }
-        }
+        Item::Template(side, template) if *side == own => check_sent(template, own, bound),
+        Item::Connect(Some(address)) if own == Side::Client => check_sent(address, own, bound),
         Item::Template(_, template) => template.check_received().map_err(|ambiguity| match ambiguity {
             Ambiguity::Adjacent => "expected text between two holes, found none".to_owned(),
             Ambiguity::AtEnd => "expected text after the last hole, found the end of the item".to_owned(),
@@ -139,10 +154,25 @@ fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
         Item::Literal(..)
         | Item::Pattern(..)
         | Item::Skip(..)
+        | Item::Connect(_)
         | Item::End(_)
         | Item::Reset
         | Item::Wait(..)
         | Item::Quiet(_) => Ok(()),
+    }
+}
+
+/// Returns an error if a hole has no value when it is sent.
+fn check_sent(template: &Template, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
+    match template.unset(|name| bound.contains(name)).map(|hole| hole.name.as_deref()) {
+        None => Ok(()),
+        Some(None) => {
+            Err(format!("expected a sample for the {own} to send ('\\{{=sample}}'), found '\\{{}}'"))
+        }
+        Some(Some(name)) => Err(format!(
+            "expected a value for the {own} to send ('\\{{{name}=sample}}', --set {name}=VALUE, or a \
+             hole above), found '\\{{{name}}}'"
+        )),
     }
 }
 
@@ -162,6 +192,7 @@ fn most_input(entries: &[Entry], own: Side) -> Arc<[usize]> {
             | Item::Template(..)
             | Item::Pattern(..)
             | Item::Skip(..)
+            | Item::Connect(_)
             | Item::End(_)
             | Item::Reset
             | Item::Wait(..)

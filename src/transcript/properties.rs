@@ -40,8 +40,9 @@ fn converse_as<P: Player>(client: P, played: &Transcript, delivery: Delivery) ->
     let trace = testing::converse(&mut check, &mut mock, delivery);
     let mut recorder = Recorder::default();
     let mut recording = String::new();
-    for (side, event) in trace.events {
+    for (_, side, event) in trace.events {
         recording += &match event {
+            Event::Open(_) => String::new(),
             Event::Bytes(bytes) => recorder.say(side, &bytes),
             Event::End(End::Eof) => recorder.end(side),
             Event::End(End::Reset) => recorder.reset(),

@@ -5,10 +5,13 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::format::{DEFAULT_GAP, DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript};
+use super::format::{
+    Connection, DEFAULT_GAP, DEFAULT_TIMEOUT, Entry, Item, LineEnding, Pattern, Side, Transcript,
+};
 use crate::duration;
 use crate::text::printable;
 
@@ -19,7 +22,7 @@ const LONGEST_LINE: usize = 1024 * 1024;
 const SHOWN: usize = 40;
 
 const ANY_LINE: &str = "'C:', 'S:', 'C\\', 'S\\', 'S~', 'S ...', 'C EOF', 'S EOF', 'S RST', 'C WAIT', 'S WAIT', \
-                        'S QUIET', 'C ...', '%eol', '%timeout', '%gap' or '#'";
+                        'S QUIET', 'C ...', 'C2:', 'C2 CONNECT', '%eol', '%timeout', '%gap' or '#'";
 
 /// Why a file is not a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,7 +74,15 @@ struct Reader {
     timeout: Option<std::time::Duration>,
     gap: Option<std::time::Duration>,
     entries: Vec<Entry>,
-    /// The lines of `C EOF`, `S EOF` and `S RST`.
+    said: BTreeMap<Connection, Said>,
+}
+
+/// What is known about the items of a connection, each by its line.
+#[derive(Default)]
+struct Said {
+    first: Option<usize>,
+    /// The last one, if that is a skip; pauses do not count.
+    skip: Option<(Side, usize)>,
     client_end: Option<usize>,
     server_end: Option<usize>,
     reset: Option<usize>,
@@ -91,15 +102,11 @@ impl Reader {
             None | Some('#') => Ok(()),
             Some('%') => self.directive(line.trim_end()),
             Some(_) => {
-                let item = item(line, self.eol.unwrap_or_default())?;
-                self.check_order(&item)?;
-                match item {
-                    Item::End(Side::Client) => self.client_end = Some(number),
-                    Item::End(Side::Server) => self.server_end = Some(number),
-                    Item::Reset => self.reset = Some(number),
-                    _ => {}
-                }
-                self.entries.push(Entry { line: number, item });
+                let (connection, item) = item(line, self.eol.unwrap_or_default())?;
+                let said = self.said.entry(connection).or_default();
+                said.check_order(connection, &item)?;
+                said.add(number, &item);
+                self.entries.push(Entry { line: number, connection, item });
                 Ok(())
             }
         }
@@ -136,45 +143,106 @@ impl Reader {
         }
         if is_new { Ok(()) } else { Err(format!("expected at most one {name}, found a second one")) }
     }
+}
 
-    /// Nothing may follow a side's EOF on that side, and nothing at all a reset.
-    fn check_order(&self, item: &Item) -> Result<(), String> {
+impl Said {
+    fn add(&mut self, number: usize, item: &Item) {
+        self.first.get_or_insert(number);
+        match item {
+            Item::Wait(..) => return,
+            Item::End(Side::Client) => self.client_end = Some(number),
+            Item::End(Side::Server) => self.server_end = Some(number),
+            Item::Reset => self.reset = Some(number),
+            Item::Literal(..)
+            | Item::Template(..)
+            | Item::Pattern(..)
+            | Item::Skip(..)
+            | Item::Connect(_)
+            | Item::Quiet(_) => {}
+        }
+        self.skip = if let Item::Skip(side, _) = item { Some((*side, number)) } else { None };
+    }
+
+    /// Nothing may come before an opening, or follow a side's EOF on that side, or follow a reset at all.
+    fn check_order(&self, connection: Connection, item: &Item) -> Result<(), String> {
         let side = item.side();
-        let letter = side.letter();
-        let is_skip = |item: &Item| matches!(item, Item::Skip(same, _) if *same == side);
-        let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
-        if is_skip(item)
-            && let Some(last) = self.entries.iter().rev().find(|entry| !is_pause(entry))
-            && is_skip(&last.item)
+        let letter = connection.letter(side);
+        if let (Item::Connect(_), Some(line)) = (item, self.first) {
+            let found = format!("the first one on line {line}");
+            return Err(format!(
+                "expected '{letter} CONNECT' before all other items of {connection}, found {found}"
+            ));
+        }
+        if let (Item::Skip(..), Some((last, line))) = (item, self.skip)
+            && last == side
         {
-            let found = format!("'{letter} ...' after the one on line {}", last.line);
+            let found = format!("'{letter} ...' after the one on line {line}");
             return Err(format!("expected an {letter} item between two skips, found {found}"));
         }
         if let Some(line) = self.reset {
-            let found = format!("{letter} item after S RST on line {line}");
-            return Err(format!("expected the end of the transcript, found {found}"));
+            let reset = connection.letter(Side::Server);
+            let found = format!("{letter} item after {reset} RST on line {line}");
+            let expected = if connection == Connection::FIRST {
+                "the end of the transcript".to_owned()
+            } else {
+                format!("no more items of {connection}")
+            };
+            return Err(format!("expected {expected}, found {found}"));
         }
         let end = match side {
             Side::Client => self.client_end,
             Side::Server => self.server_end,
         };
         end.map_or(Ok(()), |line| {
-            let other = side.other().letter();
             let found = format!("{letter} item after {letter} EOF on line {line}");
-            Err(format!("expected {other} items or the end of the transcript, found {found}"))
+            let expected = if connection == Connection::FIRST {
+                format!("{} items or the end of the transcript", side.other().letter())
+            } else {
+                format!("no more {letter} items")
+            };
+            Err(format!("expected {expected}, found {found}"))
         })
     }
 }
 
-fn item(line: &str, eol: LineEnding) -> Result<Item, String> {
+fn item(line: &str, eol: LineEnding) -> Result<(Connection, Item), String> {
     let mut characters = line.chars();
     let side = match characters.next() {
         Some('C') => Side::Client,
         Some('S') => Side::Server,
         _ => return Err(not_an_item(line)),
     };
-    let letter = side.letter();
-    let rest = characters.as_str();
+    let (connection, rest) = numbered(characters.as_str()).ok_or_else(|| {
+        let letter = side.letter();
+        format!(
+            "expected '{letter}:' for connection 1 or '{letter}2:' to '{letter}9:', found {}",
+            quote(line)
+        )
+    })?;
+    item_of(side, connection, rest, line, eol).map(|item| (connection, item))
+}
+
+/// The connection whose number is at the start of a text, and what comes after that.
+fn numbered(text: &str) -> Option<(Connection, &str)> {
+    let after = text.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    match &text[..text.len() - after.len()] {
+        "" => Some((Connection::FIRST, text)),
+        number => {
+            let digit = number.parse().ok()?;
+            Some((Connection::from_digit(digit)?, after))
+        }
+    }
+}
+
+/// The item with this text after its letter and number.
+fn item_of(
+    side: Side,
+    connection: Connection,
+    rest: &str,
+    line: &str,
+    eol: LineEnding,
+) -> Result<Item, String> {
+    let letter = connection.letter(side);
     let form = rest.chars().next().unwrap_or_default();
     match form {
         ':' | '\\' | '~' => {
@@ -197,15 +265,11 @@ fn item(line: &str, eol: LineEnding) -> Result<Item, String> {
                 }),
             }
         }
-        '0'..='9' => Err(format!(
-            "expected '{letter}:', found {} (numbers are reserved for several connections)",
-            quote(line)
-        )),
         ' ' if side == Side::Server && rest.starts_with(" ... ") && !rest[5..].trim().is_empty() => {
             skip(&rest[5..])
                 .map_err(|error| format!("expected a regular expression, found {} ({error})", quote(line)))
         }
-        _ => keyword(side, rest.trim_end()).unwrap_or_else(|| Err(not_an_item(line))),
+        _ => keyword(side, connection, rest.trim_end()).unwrap_or_else(|| Err(not_an_item(line))),
     }
 }
 
@@ -222,13 +286,13 @@ fn not_an_item(line: &str) -> String {
     format!("expected a line that starts with {ANY_LINE}, found {}", quote(line))
 }
 
-fn keyword(side: Side, rest: &str) -> Option<Result<Item, String>> {
+fn keyword(side: Side, connection: Connection, rest: &str) -> Option<Result<Item, String>> {
     let (word, value) = match rest.strip_prefix(' ')?.split_once(' ') {
         Some((word, value)) => (word, Some(value.trim_start())),
         None => (&rest[1..], None),
     };
     let with_duration = |item: fn(Side, std::time::Duration) -> Item| {
-        let letter = side.letter();
+        let letter = connection.letter(side);
         duration::parse(value.unwrap_or_default()).map(|time| item(side, time)).map_err(|_| {
             let found = quote(&format!("{letter}{rest}"));
             format!("expected a duration such as '{letter} {word} 200ms', found {found}")
@@ -238,6 +302,14 @@ fn keyword(side: Side, rest: &str) -> Option<Result<Item, String>> {
         (_, "EOF", None) => Some(Ok(Item::End(side))),
         (_, "...", None) => Some(Ok(Item::Skip(side, None))),
         (Side::Server, "RST", None) => Some(Ok(Item::Reset)),
+        (Side::Client, "CONNECT", _) if connection == Connection::FIRST => {
+            let expected = "'C2 CONNECT' to 'C9 CONNECT'";
+            let found = quote(&format!("C{rest}"));
+            Some(Err(format!(
+                "expected {expected} (connection 1 has the address of the server), found {found}"
+            )))
+        }
+        (Side::Client, "CONNECT", address) => Some(address.map(text::address).transpose().map(Item::Connect)),
         (_, "WAIT", _) => Some(with_duration(Item::Wait)),
         (Side::Server, "QUIET", _) => Some(with_duration(|_, time| Item::Quiet(time))),
         _ => None,

@@ -51,6 +51,23 @@ impl Template {
         &self.segments
     }
 
+    /// All of it, if it has no holes.
+    pub(crate) fn constant(&self) -> Option<&[u8]> {
+        match &self.segments[..] {
+            [] => Some(&[]),
+            [Segment::Text(text)] => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text before the first hole.
+    pub(crate) fn start(&self) -> &[u8] {
+        match self.segments.first() {
+            Some(Segment::Text(text)) => text,
+            Some(Segment::Hole(_)) | None => &[],
+        }
+    }
+
     pub(super) fn holes(&self) -> impl Iterator<Item = &Hole> {
         self.segments.iter().filter_map(|segment| match segment {
             Segment::Hole(hole) => Some(hole),

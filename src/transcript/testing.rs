@@ -1,10 +1,11 @@
-//! Drives players on a fake clock, over a connection in memory.
+//! Drives players on a fake clock, over connections in memory.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 #[cfg(test)]
 use std::path::Path;
 use std::time::Duration;
 
+use super::format::Connection;
 use super::{Divergence, End, Player, Side, Step};
 #[cfg(test)]
 use super::{Transcript, read};
@@ -26,6 +27,8 @@ pub(super) fn parse(text: &str) -> Transcript {
 /// What passes over a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Event {
+    /// The client opens the connection, to an address if there is one.
+    Open(Option<Vec<u8>>),
     Bytes(Vec<u8>),
     End(End),
 }
@@ -43,6 +46,7 @@ impl Event {
     #[cfg(test)]
     pub(super) fn word(&self) -> String {
         match self {
+            Self::Open(address) => format!("<OPEN {:?}>", address.as_deref().map(String::from_utf8_lossy)),
             Self::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
             Self::End(End::Eof) => "<EOF>".to_owned(),
             Self::End(End::Reset) => "<RST>".to_owned(),
@@ -85,16 +89,16 @@ impl Delivery {
     }
 }
 
-/// One end of a connection.
+/// One end of all connections.
 pub(super) trait Party {
     /// Takes what the other party said.
-    fn hear(&mut self, event: Event, now: Duration);
+    fn hear(&mut self, connection: Connection, event: Event, now: Duration);
 
     /// What it says now.
-    fn speak(&mut self, now: Duration) -> Vec<Event>;
+    fn speak(&mut self, now: Duration) -> Vec<(Connection, Event)>;
 
     /// Notes that this many bytes were handed to the connection.
-    fn sent(&mut self, _bytes: usize, _now: Duration) {}
+    fn sent(&mut self, _connection: Connection, _bytes: usize, _now: Duration) {}
 
     /// When it has something to say, if nothing happens before.
     fn wake(&self) -> Option<Duration>;
@@ -103,12 +107,19 @@ pub(super) trait Party {
     fn is_done(&self) -> bool;
 }
 
+/// Whether a side of a connection has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sending {
+    On,
+    Ended,
+}
+
 /// A player as a party.
 #[derive(Debug)]
 pub(super) struct Playing<P: Player> {
     player: P,
     wake: Option<Duration>,
-    has_ended: bool,
+    open: BTreeMap<Connection, Sending>,
     /// What it was told to do, and when.
     pub(super) steps: Vec<(Duration, Event)>,
     /// The result, and when it was known.
@@ -117,7 +128,13 @@ pub(super) struct Playing<P: Player> {
 
 impl<P: Player> Playing<P> {
     pub(super) fn new(player: P) -> Self {
-        Self { player, wake: None, has_ended: false, steps: Vec::new(), done: None }
+        Self {
+            player,
+            wake: None,
+            open: BTreeMap::from([(Connection::FIRST, Sending::On)]),
+            steps: Vec::new(),
+            done: None,
+        }
     }
 
     pub(super) fn result(self) -> Result<P::Outcome, Divergence> {
@@ -126,24 +143,30 @@ impl<P: Player> Playing<P> {
 }
 
 impl<P: Player> Party for Playing<P> {
-    fn hear(&mut self, event: Event, now: Duration) {
+    fn hear(&mut self, connection: Connection, event: Event, now: Duration) {
         match event {
             _ if self.done.is_some() => {}
-            Event::Bytes(bytes) => self.player.receive(&bytes, now),
-            Event::End(end) => self.player.end(end, now),
+            Event::Open(_) => self.player.opened(connection, now),
+            Event::Bytes(bytes) => self.player.receive(connection, &bytes, now),
+            Event::End(end) => self.player.end(connection, end, now),
         }
     }
 
-    fn speak(&mut self, now: Duration) -> Vec<Event> {
+    fn speak(&mut self, now: Duration) -> Vec<(Connection, Event)> {
         let mut said = Vec::new();
         while self.done.is_none() {
-            let event = match self.player.advance(now) {
-                Step::Send(bytes) => {
-                    assert!(!bytes.is_empty(), "nothing is sent");
-                    Event::Bytes(bytes)
+            let (connection, event) = match self.player.advance(now) {
+                Step::Open(connection, address) => {
+                    self.player.opened(connection, now);
+                    (connection, Event::Open(address))
                 }
-                Step::End => Event::End(End::Eof),
-                Step::Reset => Event::End(End::Reset),
+                Step::Send(connection, bytes) => {
+                    assert!(!bytes.is_empty(), "nothing is sent");
+                    (connection, Event::Bytes(bytes))
+                }
+                Step::End(connection) => (connection, Event::End(End::Eof)),
+                Step::Reset => (Connection::FIRST, Event::End(End::Reset)),
+                Step::ReceiveAll => continue,
                 Step::Wait(until) => {
                     assert!(until.is_none_or(|until| until > now), "waits for the past");
                     self.wake = until;
@@ -155,20 +178,23 @@ impl<P: Player> Party for Playing<P> {
                     break;
                 }
             };
+            let is_end = matches!(event, Event::End(_));
+            self.open.insert(connection, if is_end { Sending::Ended } else { Sending::On });
             self.steps.push((now, event.clone()));
-            self.has_ended |= matches!(event, Event::End(_));
-            said.push(event);
+            said.push((connection, event));
         }
-        // Whoever is done closes the connection.
-        if !std::mem::replace(&mut self.has_ended, true) {
-            said.push(Event::End(End::Eof));
+        // Whoever is done closes all connections.
+        for (&connection, sending) in &mut self.open {
+            if std::mem::replace(sending, Sending::Ended) == Sending::On {
+                said.push((connection, Event::End(End::Eof)));
+            }
         }
         said
     }
 
-    fn sent(&mut self, bytes: usize, now: Duration) {
+    fn sent(&mut self, connection: Connection, bytes: usize, now: Duration) {
         if self.done.is_none() {
-            self.player.sent(bytes, now);
+            self.player.sent(connection, bytes, now);
         }
     }
 
@@ -185,13 +211,13 @@ impl<P: Player> Party for Playing<P> {
 pub(super) type Timetable<'s> = &'s [(u64, &'s str)];
 
 impl Party for Timetable<'_> {
-    fn hear(&mut self, _event: Event, _now: Duration) {}
+    fn hear(&mut self, _connection: Connection, _event: Event, _now: Duration) {}
 
-    fn speak(&mut self, now: Duration) -> Vec<Event> {
+    fn speak(&mut self, now: Duration) -> Vec<(Connection, Event)> {
         let due = self.iter().take_while(|(at, _)| START + ms(*at) <= now).count();
         let (words, rest) = self.split_at(due);
         *self = rest;
-        words.iter().map(|(_, word)| Event::from_word(word)).collect()
+        words.iter().map(|(_, word)| (Connection::FIRST, Event::from_word(word))).collect()
     }
 
     fn wake(&self) -> Option<Duration> {
@@ -235,72 +261,98 @@ struct Way {
 }
 
 impl Way {
-    fn say(&mut self, events: Vec<Event>, delivery: &mut Delivery, now: Duration) {
-        for event in events {
-            match event {
-                Event::Bytes(bytes) => {
-                    let mut rest = &bytes[..];
-                    while !rest.is_empty() {
-                        let (piece, others) = rest.split_at(delivery.cut(rest.len()));
-                        self.out.push(now + delivery.delay(), Event::Bytes(piece.to_vec()));
-                        rest = others;
-                    }
+    fn say(&mut self, event: Event, delivery: &mut Delivery, now: Duration) {
+        match event {
+            Event::Bytes(bytes) => {
+                let mut rest = &bytes[..];
+                while !rest.is_empty() {
+                    let (piece, others) = rest.split_at(delivery.cut(rest.len()));
+                    self.out.push(now + delivery.delay(), Event::Bytes(piece.to_vec()));
+                    rest = others;
                 }
-                end @ Event::End(_) => self.out.push(now, end),
             }
+            other @ (Event::Open(_) | Event::End(_)) => self.out.push(now, other),
         }
     }
 }
 
-/// What the client end of a connection saw: who said what, in order.
+/// Both directions of a connection.
+#[derive(Default)]
+struct Wire {
+    up: Way,
+    down: Way,
+    is_reset: bool,
+}
+
+impl Wire {
+    fn queues(&self) -> [&Queue; 4] {
+        [&self.up.out, &self.up.wire, &self.down.out, &self.down.wire]
+    }
+}
+
+/// What the client ends of the connections saw: who said what, in order.
 pub(super) struct Trace {
-    pub(super) events: Vec<(Side, Event)>,
+    pub(super) events: Vec<(Connection, Side, Event)>,
     /// How often the clock moved.
     pub(super) ticks: usize,
 }
 
 /// Lets two parties talk until both are done.
 pub(super) fn converse(client: &mut impl Party, server: &mut impl Party, mut delivery: Delivery) -> Trace {
-    let (mut up, mut down) = (Way::default(), Way::default());
+    let mut wires: BTreeMap<Connection, Wire> = BTreeMap::new();
     let mut trace = Trace { events: Vec::new(), ticks: 0 };
     let mut now = START;
-    let mut is_reset = false;
     loop {
         trace.ticks += 1;
-        up.say(client.speak(now), &mut delivery, now);
-        down.say(server.speak(now), &mut delivery, now);
-        while let Some(event) = up.out.pop_due(now) {
-            if let Event::Bytes(bytes) = &event {
-                client.sent(bytes.len(), now);
+        speak(client, server, &mut wires, &mut delivery, now);
+        for (&connection, Wire { up, down, is_reset }) in &mut wires {
+            while let Some(event) = up.out.pop_due(now) {
+                if let Event::Bytes(bytes) = &event {
+                    client.sent(connection, bytes.len(), now);
+                }
+                trace.events.push((connection, Side::Client, event.clone()));
+                up.wire.push(now + delivery.delay(), event);
             }
-            trace.events.push((Side::Client, event.clone()));
-            up.wire.push(now + delivery.delay(), event);
-        }
-        while let Some(event) = down.out.pop_due(now) {
-            match &event {
-                Event::Bytes(bytes) => server.sent(bytes.len(), now),
-                Event::End(end) => is_reset |= *end == End::Reset,
+            while let Some(event) = down.out.pop_due(now) {
+                match &event {
+                    Event::Open(_) => {}
+                    Event::Bytes(bytes) => server.sent(connection, bytes.len(), now),
+                    Event::End(end) => *is_reset |= *end == End::Reset,
+                }
+                down.wire.push(now + delivery.delay(), event);
             }
-            down.wire.push(now + delivery.delay(), event);
-        }
-        while let Some(event) = up.wire.pop_due(now) {
-            // Nothing arrives once the server has reset the connection.
-            if !is_reset {
-                server.hear(event, now);
+            while let Some(event) = up.wire.pop_due(now) {
+                // Nothing arrives once the server has reset the connection.
+                if !*is_reset {
+                    server.hear(connection, event, now);
+                }
+            }
+            while let Some(event) = down.wire.pop_due(now) {
+                trace.events.push((connection, Side::Server, event.clone()));
+                client.hear(connection, event, now);
             }
         }
-        while let Some(event) = down.wire.pop_due(now) {
-            trace.events.push((Side::Server, event.clone()));
-            client.hear(event, now);
-        }
-        up.say(client.speak(now), &mut delivery, now);
-        down.say(server.speak(now), &mut delivery, now);
+        speak(client, server, &mut wires, &mut delivery, now);
         if client.is_done() && server.is_done() {
             return trace;
         }
-        let queues = [&up.out, &up.wire, &down.out, &down.wire];
-        let events = queues.iter().filter_map(|queue| queue.next());
+        let events = wires.values().flat_map(Wire::queues).filter_map(Queue::next);
         let next = events.chain(client.wake()).chain(server.wake()).min();
         now = next.expect("nobody has anything to wait for").max(now);
+    }
+}
+
+fn speak(
+    client: &mut impl Party,
+    server: &mut impl Party,
+    wires: &mut BTreeMap<Connection, Wire>,
+    delivery: &mut Delivery,
+    now: Duration,
+) {
+    for (connection, event) in client.speak(now) {
+        wires.entry(connection).or_default().up.say(event, delivery, now);
+    }
+    for (connection, event) in server.speak(now) {
+        wires.entry(connection).or_default().down.say(event, delivery, now);
     }
 }

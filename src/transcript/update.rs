@@ -150,7 +150,7 @@ impl<'t> Alignment<'t> {
                 }
                 // Bytes that break a silence belong to no item.
                 Item::Quiet(_) => return Err(self.conflict(entry)),
-                Item::End(_) | Item::Reset | Item::Wait(..) => {}
+                Item::Connect(_) | Item::End(_) | Item::Reset | Item::Wait(..) => {}
             }
         }
         let end = self.lines.len();

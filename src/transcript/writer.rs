@@ -4,7 +4,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use super::format::{Item, LineEnding, Pattern, Side};
+use super::format::{Entry, Item, LineEnding, Pattern, Side};
 use super::template::{Hole, Segment, Template};
 use crate::text::is_plain;
 
@@ -12,7 +12,12 @@ use crate::text::is_plain;
 /// reader.
 pub(super) const LONGEST_PIECE: usize = 64 * 1024;
 
-/// The line of an item.
+/// The line of an item with its connection.
+pub(super) fn line_of(entry: &Entry, eol: LineEnding) -> String {
+    entry.connection.number(notation(&entry.item, eol))
+}
+
+/// The line of an item of the first connection.
 pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
     match item {
         Item::Literal(side, bytes) => literal(*side, bytes, eol),
@@ -20,6 +25,8 @@ pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
         Item::Pattern(side, pattern) => format!("{}~ {}", side.letter(), expression(pattern)),
         Item::Skip(side, None) => format!("{} ...", side.letter()),
         Item::Skip(side, Some(pattern)) => format!("{} ... {}", side.letter(), expression(pattern)),
+        Item::Connect(None) => "C CONNECT".to_owned(),
+        Item::Connect(Some(address)) => format!("C CONNECT {}", address_text(address)),
         Item::End(side) => format!("{} EOF", side.letter()),
         Item::Reset => "S RST".to_owned(),
         Item::Wait(side, time) => format!("{} WAIT {}", side.letter(), duration(*time)),
@@ -78,6 +85,18 @@ fn template_text(template: &Template, eol: LineEnding) -> String {
         }
     }
     out + &last.map_or_else(|text| escape(text, false), |text| escape(text, true))
+}
+
+fn address_text(address: &Template) -> String {
+    let mut out = String::new();
+    for segment in address.segments() {
+        match segment {
+            // The reader takes nothing here that would need an escape.
+            Segment::Text(text) => out.push_str(&String::from_utf8_lossy(text)),
+            Segment::Hole(hole) => escape_hole(hole, &mut out),
+        }
+    }
+    out
 }
 
 fn escape_hole(Hole { name, sample }: &Hole, out: &mut String) {

@@ -31,6 +31,7 @@ impl Format for Text {
             | Outcome::Conflict(_)
             | Outcome::NotDone(_)
             | Outcome::NotConnected(_)
+            | Outcome::NotOpened(_)
             | Outcome::NotWritten(_) => ("FAIL", RED),
         };
         let (color, end) = self.color(color);

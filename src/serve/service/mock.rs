@@ -83,7 +83,7 @@ impl Mock {
         let Client { mut stream, peer: client, mut place } = client;
         let started = Instant::now();
         let admitted = self.admission.admit(&mut stream, client);
-        let mut performance = Performance::new(Follow::new(transcript.clone()), stream);
+        let mut performance = Performance::new(Follow::new(transcript.clone()), Some(stream));
         let mut stopping = self.stopping.clone();
         let connection_end = self.limits.connection_end(started);
         let (completed, reason) = tokio::select! {

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::closing::{Closing, start_of_end};
 use super::rest::Rest;
 use super::script::{Played, Script};
 use super::tail::Tail;
 use super::{End, Player, Step};
-use crate::transcript::format::{Item, Side};
+use crate::transcript::divergence::Fault;
+use crate::transcript::format::{Connection, Item, Side};
 use crate::transcript::playable::Playable;
 
 /// How long a mock waits to find out how the client ended that takes no more bytes.
@@ -16,13 +18,15 @@ const END_OF_REFUSER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(crate) struct Follow {
     script: Script,
+    /// With several connections: the item before which what has arrived is judged.
+    closes_at: Option<usize>,
     state: State,
 }
 
 /// How far it is.
 ///
 /// ```text
-///   Playing ── last item ──► Tail ──► followed
+///   Playing ── last item ──► Tail, or Closing (several connections) ──► followed
 ///      │                      │
 ///      ├──── does not match ──┴──► Failed ──► diverged
 ///      │                      │
@@ -32,6 +36,7 @@ pub(crate) struct Follow {
 enum State {
     Playing,
     Tail(Tail),
+    Closing(Closing),
     Failed(Rest),
     /// The item with this index cannot be sent. Waits, for a while, for the end of the client's stream.
     Gone {
@@ -42,7 +47,9 @@ enum State {
 
 impl Follow {
     pub(crate) fn new(playable: Playable) -> Self {
-        Self { script: Script::new(playable), state: State::Playing }
+        let has_several = playable.connections().len() > 1;
+        let closes_at = has_several.then(|| start_of_end(playable.transcript()));
+        Self { script: Script::new(playable), closes_at, state: State::Playing }
     }
 
     /// Ends a mock whose client takes no more, if something is still to be sent to it.
@@ -64,6 +71,7 @@ impl Follow {
             | Item::Template(..)
             | Item::Pattern(..)
             | Item::Skip(..)
+            | Item::Connect(_)
             | Item::Wait(..)
             | Item::Quiet(_) => false,
         };
@@ -78,6 +86,10 @@ impl Player for Follow {
         self.script.start(now);
         loop {
             let progress = match &mut self.state {
+                State::Playing if self.closes_at == Some(self.script.cursor) => {
+                    self.state = State::Closing(Closing::Arriving);
+                    continue;
+                }
                 State::Playing => {
                     let Some(progress) = self.script.play(now) else {
                         self.state = State::Tail(Tail::new(self.is_end_known(), now));
@@ -86,6 +98,10 @@ impl Player for Follow {
                     progress
                 }
                 State::Tail(tail) => match tail.play(&mut self.script, now) {
+                    Played::Passed => return Step::Done(Ok(())),
+                    progress => progress,
+                },
+                State::Closing(closing) => match closing.play(&mut self.script, now) {
                     Played::Passed => return Step::Done(Ok(())),
                     progress => progress,
                 },
@@ -106,38 +122,51 @@ impl Player for Follow {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], now: Duration) {
+    fn opened(&mut self, connection: Connection, now: Duration) {
+        self.script.opened(connection, now);
+    }
+
+    fn not_opened(&mut self, connection: Connection, error: String, now: Duration) {
+        self.script.turn_to(connection);
+        self.state = State::Failed(Rest::new(Fault::NotConnected { error }, now));
+    }
+
+    fn receive(&mut self, connection: Connection, bytes: &[u8], now: Duration) {
         match self.state {
-            State::Playing | State::Tail(_) | State::Failed(_) => self.script.lane.receive(bytes, now),
+            State::Closing(closing) if closing.is_judged() => {}
+            State::Playing | State::Tail(_) | State::Closing(_) | State::Failed(_) => {
+                self.script.receive(connection, bytes, now);
+            }
             State::Gone { .. } => {}
         }
     }
 
-    fn end(&mut self, end: End, now: Duration) {
-        self.script.lane.end(end, now);
-        if self.script.lane.end == Some(End::Reset) {
+    fn end(&mut self, connection: Connection, end: End, now: Duration) {
+        if self.script.end(connection, end, now) == Some(End::Reset) {
             self.lose_client(now);
         }
     }
 
-    fn sent(&mut self, bytes: usize, now: Duration) {
-        self.script.sent(bytes, now);
+    fn sent(&mut self, connection: Connection, bytes: usize, now: Duration) {
+        self.script.sent(connection, bytes, now);
     }
 
-    fn refused(&mut self, now: Duration) {
+    fn refused(&mut self, connection: Connection, now: Duration) {
         self.lose_client(now);
-        self.script.refused(now);
+        self.script.refused(connection, now);
     }
 
-    fn wants_bytes(&self) -> bool {
+    fn wants_bytes(&self, connection: Connection) -> bool {
         match self.state {
-            State::Playing | State::Tail(_) | State::Failed(_) => self.script.wants_bytes(),
+            State::Playing | State::Tail(_) | State::Closing(_) | State::Failed(_) => {
+                self.script.wants_bytes(connection)
+            }
             State::Gone { .. } => true,
         }
     }
 
     fn kept(&self) -> usize {
-        self.script.lane.input().len()
+        self.script.kept()
     }
 
     fn own(&self) -> Side {

@@ -169,9 +169,9 @@ fn a_hole_over_a_long_line_costs_linear_time() {
         let mut player = Follow::new(playable(text));
         let start = std::time::Instant::now();
         let piece = vec![b'a'; 1460];
-        player.receive(b"<", Duration::ZERO);
+        player.receive(Connection::FIRST, b"<", Duration::ZERO);
         for _ in 0..(16 << 20) / piece.len() - 1 {
-            player.receive(&piece, Duration::ZERO);
+            player.receive(Connection::FIRST, &piece, Duration::ZERO);
             assert!(matches!(player.advance(Duration::ZERO), Step::Wait(_)));
         }
         let took = start.elapsed();
@@ -195,10 +195,10 @@ fn a_mock_whose_client_is_gone_names_the_item_with_a_hole() {
     let playable =
         Playable::new(parse("C: a\nS\\ \\{x=1}\nS: b\n"), Side::Server, Variables::default()).unwrap();
     let mut player = Follow::new(playable);
-    player.receive(b"a\n", Duration::ZERO);
-    assert_eq!(player.advance(Duration::ZERO), Step::Send(b"1\nb\n".to_vec()));
-    player.sent(1, Duration::ZERO);
-    player.end(End::Reset, Duration::ZERO);
+    player.receive(Connection::FIRST, b"a\n", Duration::ZERO);
+    assert_eq!(player.advance(Duration::ZERO), Step::Send(Connection::FIRST, b"1\nb\n".to_vec()));
+    player.sent(Connection::FIRST, 1, Duration::ZERO);
+    player.end(Connection::FIRST, End::Reset, Duration::ZERO);
     let Step::Done(Err(divergence)) = player.advance(Duration::ZERO) else { panic!("it goes on") };
     assert_eq!((divergence.index, divergence.fault), (1, Fault::Reset { received: Vec::new() }));
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::End;
 use crate::transcript::compare::{Input, LONGEST_LINE};
-use crate::transcript::format::{LineEnding, Pattern};
+use crate::transcript::format::{Connection, LineEnding, Pattern};
 use crate::transcript::scan::Scan;
 
 /// Which lines are taken until the next item of the other side matches.
@@ -38,9 +38,21 @@ impl Skipping {
     }
 }
 
+/// How far a connection is from being open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// Its first item is still to come.
+    NotYet,
+    /// The driver was told to open it.
+    Begun,
+    Open,
+}
+
 /// The state of one connection: input that no item has taken yet, and output on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Lane {
+    pub(super) connection: Connection,
+    pub(super) opening: Opening,
     /// From `start` on: earlier bytes were taken by items.
     received: Vec<u8>,
     start: usize,
@@ -62,6 +74,23 @@ pub(super) struct Lane {
 }
 
 impl Lane {
+    pub(super) fn new(connection: Connection, opening: Opening) -> Self {
+        Self {
+            connection,
+            opening,
+            received: Vec::new(),
+            start: 0,
+            searched: 0,
+            scan: Scan::default(),
+            end: None,
+            last_received: Duration::ZERO,
+            skipping: Skipping::default(),
+            outgoing: VecDeque::new(),
+            has_ended: false,
+            is_refused: false,
+        }
+    }
+
     pub(super) fn receive(&mut self, bytes: &[u8], now: Duration) {
         self.last_received = now;
         // Move what is left only once most of it is taken: otherwise many short lines would cost quadratic time.

@@ -9,7 +9,7 @@ use super::tail::Tail;
 use super::turn::{MOST_KEPT, Turn};
 use super::{End, Player, Step};
 use crate::transcript::divergence::Fault;
-use crate::transcript::format::{Entry, Item, Side};
+use crate::transcript::format::{Connection, Entry, Item, Side};
 use crate::transcript::playable::Playable;
 use crate::transcript::update::bindings;
 
@@ -107,9 +107,10 @@ enum Next {
 }
 
 impl Learn {
-    /// Plays the client side of `playable`.
+    /// Plays the client side of `playable`, which has one connection.
     pub(crate) fn new(playable: Playable) -> Self {
         debug_assert_eq!(playable.own(), Side::Client, "there is nothing to learn from a client");
+        debug_assert_eq!(playable.connections().len(), 1, "an update does not take several connections");
         let (learned, state) = (Learned::default(), State::Listening(Turn::default()));
         Self { script: Script::new(playable), learned, state }
     }
@@ -198,7 +199,7 @@ impl Learn {
     /// A turn that does not match is a new one. Only if nothing arrives at all, or too much, that is a failure.
     fn fail(&mut self, fault: Fault, now: Duration) {
         let is_new = |turn: &Turn| match fault {
-            Fault::NotSilent { .. } | Fault::TooLong => false,
+            Fault::NotSilent { .. } | Fault::NotConnected { .. } | Fault::TooLong => false,
             Fault::Missing { .. } => !turn.is_empty(),
             Fault::Differs { .. }
             | Fault::EofForReset
@@ -291,34 +292,43 @@ impl Player for Learn {
         }
     }
 
-    fn receive(&mut self, bytes: &[u8], now: Duration) {
-        self.script.lane.receive(bytes, now);
+    fn opened(&mut self, connection: Connection, now: Duration) {
+        self.script.opened(connection, now);
+    }
+
+    fn not_opened(&mut self, connection: Connection, error: String, now: Duration) {
+        self.script.turn_to(connection);
+        self.fail(Fault::NotConnected { error }, now);
+    }
+
+    fn receive(&mut self, connection: Connection, bytes: &[u8], now: Duration) {
+        self.script.receive(connection, bytes, now);
         if let Some(turn) = self.state.turn() {
             turn.receive(bytes);
         }
     }
 
-    fn end(&mut self, end: End, now: Duration) {
-        self.script.lane.end(end, now);
+    fn end(&mut self, connection: Connection, end: End, now: Duration) {
+        let end = self.script.end(connection, end, now);
         if let Some(turn) = self.state.turn() {
-            turn.end = self.script.lane.end;
+            turn.end = end;
         }
     }
 
-    fn sent(&mut self, bytes: usize, now: Duration) {
-        self.script.sent(bytes, now);
+    fn sent(&mut self, connection: Connection, bytes: usize, now: Duration) {
+        self.script.sent(connection, bytes, now);
     }
 
-    fn refused(&mut self, now: Duration) {
-        self.script.refused(now);
+    fn refused(&mut self, connection: Connection, now: Duration) {
+        self.script.refused(connection, now);
     }
 
-    fn wants_bytes(&self) -> bool {
-        self.script.wants_bytes()
+    fn wants_bytes(&self, connection: Connection) -> bool {
+        self.script.wants_bytes(connection)
     }
 
     fn kept(&self) -> usize {
-        self.script.lane.input().len()
+        self.script.kept()
     }
 
     fn own(&self) -> Side {

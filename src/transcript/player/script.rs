@@ -1,13 +1,15 @@
 //! The transcript with a cursor in it: says what the item at the cursor makes of the input.
 
+mod connections;
+
 use std::borrow::Cow;
 use std::time::Duration;
 
-use super::lane::{Lane, Skipping};
+use super::lane::{Lane, Opening, Skipping};
 use super::{End, Step};
 use crate::transcript::compare::{LONGEST_LINE, Match, compare};
 use crate::transcript::divergence::{Divergence, Fault};
-use crate::transcript::format::{Entry, Item, Side, Transcript};
+use crate::transcript::format::{Connection, Entry, Item, Side, Transcript};
 use crate::transcript::playable::Playable;
 use crate::transcript::scan::Scan;
 use crate::transcript::variables::Variables;
@@ -48,7 +50,10 @@ pub(super) struct Script {
     playable: Playable,
     /// The item to be played next, by its index.
     pub(super) cursor: usize,
+    /// The connection of the item at the cursor; at the end, that of the last one.
     pub(super) lane: Lane,
+    /// The others.
+    parked: Vec<Lane>,
     pub(super) variables: Variables,
     /// The sum of the other side's pauses above the cursor that no line has used yet.
     allowance: Duration,
@@ -61,11 +66,18 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(playable: Playable) -> Self {
+        let mut lanes = playable.connections().iter().enumerate().map(|(index, &connection)| {
+            // The driver opens the first connection before it plays, unless another one comes first.
+            let is_open = index == 0 && connection == Connection::FIRST;
+            Lane::new(connection, if is_open { Opening::Open } else { Opening::NotYet })
+        });
+        let lane = lanes.next().unwrap_or_else(|| Lane::new(Connection::FIRST, Opening::Open));
         Self {
             variables: playable.given().clone(),
-            playable,
             cursor: 0,
-            lane: Lane::default(),
+            lane,
+            parked: lanes.collect(),
+            playable,
             allowance: Duration::ZERO,
             has_started: false,
             since: Duration::ZERO,
@@ -103,21 +115,6 @@ impl Script {
         }
     }
 
-    pub(super) fn sent(&mut self, bytes: usize, now: Duration) {
-        self.lane.sent(bytes);
-        self.since = now;
-    }
-
-    pub(super) fn refused(&mut self, now: Duration) {
-        self.lane.is_refused = true;
-        self.lane.drop_unsent();
-        self.since = now;
-    }
-
-    pub(super) fn wants_bytes(&self) -> bool {
-        self.lane.input().len() < self.playable.most_input(self.cursor)
-    }
-
     /// Whether the other side has been silent for `time` since the last send or match, or has ended.
     pub(super) fn silence(&self, time: Duration, now: Duration) -> Silence {
         self.silence_since(self.since, time, time + self.transcript().timeout, now)
@@ -139,12 +136,19 @@ impl Script {
     pub(super) fn play<T>(&mut self, now: Duration) -> Option<Played<T>> {
         let playable = self.playable.clone();
         let item = &playable.transcript().entries.get(self.cursor)?.item;
+        if let Some(progress) = self.open(item) {
+            return Some(progress);
+        }
         let is_own = item.side() == self.own();
         Some(match item {
             // A reset would overtake what is not sent yet.
             Item::Reset if is_own && self.lane.has_unsent() => Played::wait(None),
             Item::Literal(..) | Item::Template(..) | Item::End(_) | Item::Reset if is_own => {
                 self.speak(&playable.transcript().entries, now)
+            }
+            Item::Connect(_) => {
+                self.pass();
+                Played::Passed
             }
             Item::Wait(_, time) if is_own => self.pause(*time, now),
             // The client's pauses come before its silence.
@@ -171,12 +175,14 @@ impl Script {
         })
     }
 
-    /// Sends adjacent items of our side together.
+    /// Sends adjacent items of our side and of one connection together.
     fn speak<T>(&mut self, entries: &[Entry], now: Duration) -> Played<T> {
         self.since = now;
         let mut bytes = Vec::new();
-        while let Some(Entry { item, .. }) = entries.get(self.cursor)
+        let connection = self.lane.connection;
+        while let Some(Entry { item, connection: same, .. }) = entries.get(self.cursor)
             && item.side() == self.own()
+            && *same == connection
         {
             let said = match item {
                 Item::Literal(_, literal) => Cow::Borrowed(&literal[..]),
@@ -187,12 +193,17 @@ impl Script {
                 Item::End(_) | Item::Reset if bytes.is_empty() => {
                     self.lane.has_ended = true;
                     self.pass();
-                    return Played::Step(if *item == Item::Reset { Step::Reset } else { Step::End });
+                    return Played::Step(if *item == Item::Reset {
+                        Step::Reset
+                    } else {
+                        Step::End(connection)
+                    });
                 }
                 Item::End(_)
                 | Item::Reset
                 | Item::Pattern(..)
                 | Item::Skip(..)
+                | Item::Connect(_)
                 | Item::Wait(..)
                 | Item::Quiet(_) => break,
             };
@@ -210,7 +221,7 @@ impl Script {
             self.pass();
         }
         // Items may have no bytes.
-        if bytes.is_empty() { Played::Passed } else { Played::Step(Step::Send(bytes)) }
+        if bytes.is_empty() { Played::Passed } else { Played::Step(Step::Send(connection, bytes)) }
     }
 
     /// Whether nothing that a mock sends can arrive any more. EOF does not mean that: a client may shut down its
@@ -331,6 +342,7 @@ impl Script {
         self.cursor += 1;
         self.lane.scan = Scan::default();
         self.pause = None;
+        self.turn_to_item();
     }
 
     /// Moves the cursor past items that are not compared.
@@ -345,6 +357,8 @@ impl Script {
     pub(super) fn line(&self) -> (&[u8], bool) {
         let input = self.lane.input();
         let same = match self.item() {
+            // With several connections, the item may be ours.
+            Some(item) if item.side() == self.own() => 0,
             Some(Item::Literal(_, literal)) => literal.iter().zip(input).take_while(|(a, b)| a == b).count(),
             Some(Item::Template(..)) => self.lane.scan.same(input),
             _ => 0,
@@ -369,7 +383,12 @@ impl Script {
 
     /// What went wrong with an item, as it is reported.
     pub(super) fn diverged(&self, index: usize, fault: Fault) -> Divergence {
-        Divergence { index, fault, variables: self.variables.clone() }
+        Divergence {
+            index,
+            connection: self.lane.connection,
+            fault,
+            variables: Box::new(self.variables.clone()),
+        }
     }
 
     /// The fault of a stream that ended too soon, after part of a line.

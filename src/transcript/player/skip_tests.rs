@@ -99,10 +99,10 @@ fn an_expression_over_a_long_line_costs_linear_time() {
     let start = std::time::Instant::now();
     let piece = [b'a'; 1460];
     for _ in 0..(16 << 20) / piece.len() - 1 {
-        player.receive(&piece, Duration::ZERO);
+        player.receive(Connection::FIRST, &piece, Duration::ZERO);
         assert!(matches!(player.advance(Duration::ZERO), Step::Wait(_)));
     }
-    player.receive(b"\nb\n", Duration::ZERO);
-    assert_eq!(player.advance(Duration::ZERO), Step::End);
+    player.receive(Connection::FIRST, b"\nb\n", Duration::ZERO);
+    assert_eq!(player.advance(Duration::ZERO), Step::End(Connection::FIRST));
     assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
 }

@@ -1,4 +1,4 @@
-//! After the last item: nothing more may arrive.
+//! After the last item of a transcript with one connection: nothing more may arrive.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Item, Side};
 
 /// How long a server may still say something if the transcript does not say how it ends.
-const GRACE: Duration = Duration::from_millis(500);
+pub(super) const GRACE: Duration = Duration::from_millis(500);
 
 /// How long a mock that has shut down its sending side waits for its client to do the same.
 const LINGER: Duration = Duration::from_secs(10);
@@ -73,7 +73,7 @@ impl Tail {
             (Side::Client, None) if !script.lane.has_ended => {
                 script.lane.has_ended = true;
                 self.state = State::Flushing { since: now };
-                Played::Step(Step::End)
+                Played::Step(Step::End(script.lane.connection))
             }
             // A mock's client ends first, unless the mock has.
             (Side::Server, None) if !script.lane.has_ended => Played::wait(None),

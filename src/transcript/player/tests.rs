@@ -3,6 +3,7 @@
 use super::*;
 use crate::transcript::compare::LONGEST_LINE;
 use crate::transcript::divergence::Fault;
+use crate::transcript::format::Connection;
 use crate::transcript::testing::{Delivery, Playing, START, Timetable, converse, ms, parse};
 use crate::transcript::{Playable, Variables};
 
@@ -24,7 +25,8 @@ impl Outcome {
 fn differs(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
-        variables: Variables::default(),
+        connection: Connection::FIRST,
+        variables: Box::default(),
         fault: Fault::Differs { received: received.into() },
     })
 }
@@ -32,7 +34,8 @@ fn differs(index: usize, received: &str) -> Result<(), Divergence> {
 fn unexpected(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
-        variables: Variables::default(),
+        connection: Connection::FIRST,
+        variables: Box::default(),
         fault: Fault::Unexpected { received: received.into() },
     })
 }
@@ -41,7 +44,8 @@ fn missing(index: usize, received: &str, milliseconds: u64) -> Result<(), Diverg
     let limit = ms(milliseconds);
     Err(Divergence {
         index,
-        variables: Variables::default(),
+        connection: Connection::FIRST,
+        variables: Box::default(),
         fault: Fault::Missing { received: received.into(), limit },
     })
 }
@@ -49,13 +53,19 @@ fn missing(index: usize, received: &str, milliseconds: u64) -> Result<(), Diverg
 fn closed_early(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
-        variables: Variables::default(),
+        connection: Connection::FIRST,
+        variables: Box::default(),
         fault: Fault::ClosedEarly { received: received.into() },
     })
 }
 
 fn reset(index: usize) -> Result<(), Divergence> {
-    Err(Divergence { index, variables: Variables::default(), fault: Fault::Reset { received: Vec::new() } })
+    Err(Divergence {
+        index,
+        connection: Connection::FIRST,
+        variables: Box::default(),
+        fault: Fault::Reset { received: Vec::new() },
+    })
 }
 
 fn follow(text: &str, own: Side) -> Follow {
@@ -139,7 +149,10 @@ fn a_silence_that_never_comes_has_a_limit() {
         let fault = Fault::NotSilent { limit: ms(1100) };
         assert_eq!(
             (played.result, played.took),
-            (Err(Divergence { index: 1, variables: Variables::default(), fault }), 1100)
+            (
+                Err(Divergence { index: 1, connection: Connection::FIRST, variables: Box::default(), fault }),
+                1100
+            )
         );
     }
     let played = check("%timeout 1s\nS ...\nS WAIT 1s\nS QUIET 100ms\n", &ticks("tick\n", 50));
@@ -163,7 +176,8 @@ fn a_turn_that_does_not_end_has_a_limit() {
     let not_silent = |index, milliseconds| {
         Err(Divergence {
             index,
-            variables: Variables::default(),
+            connection: Connection::FIRST,
+            variables: Box::default(),
             fault: Fault::NotSilent { limit: ms(milliseconds) },
         })
     };
@@ -198,7 +212,14 @@ fn an_update_keeps_only_what_may_be_rewritten_and_no_more_than_16_mib() {
     script.push((4000, "<EOF>"));
     assert_eq!(learn(&text, &script).0, Ok(Vec::new()));
     // What does not match is.
-    let too_long = |index| Err(Divergence { index, variables: Variables::default(), fault: Fault::TooLong });
+    let too_long = |index| {
+        Err(Divergence {
+            index,
+            connection: Connection::FIRST,
+            variables: Box::default(),
+            fault: Fault::TooLong,
+        })
+    };
     let more = megabytes(17);
     assert_eq!(learn("S: hi\nC: a\n", &[(0, &more)]).0, too_long(0));
     assert_eq!(learn("S: hi\nC: a\n", &[(0, "hi\n"), (1, &more)]).0, too_long(1));
@@ -216,14 +237,14 @@ fn an_unfinished_line_is_searched_once() {
     let start = std::time::Instant::now();
     for text in ["C~ x+y\n", "C: end\n", "S: hi\n"] {
         let mut mock = follow(text, Side::Server);
-        while mock.wants_bytes() && !matches!(mock.advance(START), Step::Done(_)) {
-            mock.receive(&[b'x'; 256], START);
+        while mock.wants_bytes(Connection::FIRST) && !matches!(mock.advance(START), Step::Done(_)) {
+            mock.receive(Connection::FIRST, &[b'x'; 256], START);
         }
     }
     let mut check = follow("S ...\nS: end\n", Side::Client);
-    while check.wants_bytes() {
+    while check.wants_bytes(Connection::FIRST) {
         assert!(matches!(check.advance(START), Step::Wait(_)));
-        check.receive(&[b'x'; 256], START);
+        check.receive(Connection::FIRST, &[b'x'; 256], START);
     }
     let took = start.elapsed();
     assert!(took < Duration::from_secs(2), "{took:?}");
@@ -234,15 +255,15 @@ fn a_mock_keeps_no_more_than_its_client_has_to_say() {
     let mut mock = follow("S WAIT 1h\nC: hello\nC\\ you\\\nS: a\n", Side::Server);
     assert!(matches!(mock.advance(START), Step::Wait(_)));
     let mut kept = 0;
-    while mock.wants_bytes() {
+    while mock.wants_bytes(Connection::FIRST) {
         kept += 1000;
-        mock.receive(&[b'x'; 1000], START);
+        mock.receive(Connection::FIRST, &[b'x'; 1000], START);
     }
     assert!((64 * 1024..=66 * 1024).contains(&kept), "{kept}");
     let mut mock = follow("S WAIT 1h\nC~ .*\n", Side::Server);
     assert!(matches!(mock.advance(START), Step::Wait(_)));
-    mock.receive(&vec![b'x'; LONGEST_LINE - 1], START);
-    assert!(mock.wants_bytes());
+    mock.receive(Connection::FIRST, &vec![b'x'; LONGEST_LINE - 1], START);
+    assert!(mock.wants_bytes(Connection::FIRST));
 }
 
 #[test]
@@ -259,8 +280,8 @@ fn the_limit_runs_from_the_later_of_the_last_send_and_the_previous_match() {
 #[test]
 fn a_server_is_not_late_while_it_still_takes_what_is_sent() {
     let mut player = follow("%timeout 1s\nC: abc\nS: d\n", Side::Client);
-    assert_eq!(player.advance(START), Step::Send(b"abc\n".to_vec()));
-    player.sent(1, START + ms(900));
+    assert_eq!(player.advance(START), Step::Send(Connection::FIRST, b"abc\n".to_vec()));
+    player.sent(Connection::FIRST, 1, START + ms(900));
     assert_eq!(player.advance(START + ms(1800)), Step::Wait(Some(START + ms(1900))));
 }
 
@@ -295,7 +316,8 @@ fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
             &[(10, "A\n")],
             Err(Divergence {
                 index: 2,
-                variables: Variables::default(),
+                connection: Connection::FIRST,
+                variables: Box::default(),
                 fault: Fault::NoEof { limit: ms(5000) },
             }),
         ),
@@ -305,8 +327,12 @@ fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
     assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, Ok(()));
     let text = "C: a\nS: A\nS RST\n";
     assert_eq!(check(text, &[(10, "A\n"), (20, "<RST>")]).result, Ok(()));
-    let eof_for_reset =
-        Err(Divergence { index: 2, variables: Variables::default(), fault: Fault::EofForReset });
+    let eof_for_reset = Err(Divergence {
+        index: 2,
+        connection: Connection::FIRST,
+        variables: Box::default(),
+        fault: Fault::EofForReset,
+    });
     assert_eq!(check(text, &[(10, "A\n"), (20, "<EOF>")]).result, eof_for_reset);
     assert_eq!(check(text, &[(10, "A\n")]).result, missing(2, "", 5000));
     assert_eq!(check("C: a\nS: A\n", &[(10, "A\n"), (20, "<RST>")]).result, reset(2));
@@ -428,32 +454,32 @@ fn a_mock_waits_for_ever_and_its_client_may_end_when_it_has_said_all() {
 #[test]
 fn a_mock_is_silent_after_all_is_sent() {
     let mut player = follow("S: a\nS QUIET 100ms\nS: b\n", Side::Server);
-    assert_eq!(player.advance(START), Step::Send(b"a\n".to_vec()));
+    assert_eq!(player.advance(START), Step::Send(Connection::FIRST, b"a\n".to_vec()));
     assert_eq!(player.advance(START), Step::Wait(None));
-    player.sent(1, START + ms(500));
+    player.sent(Connection::FIRST, 1, START + ms(500));
     assert_eq!(player.advance(START + ms(500)), Step::Wait(None));
-    player.sent(1, START + ms(1000));
+    player.sent(Connection::FIRST, 1, START + ms(1000));
     assert_eq!(player.advance(START + ms(1000)), Step::Wait(Some(START + ms(1150))));
-    assert_eq!(player.advance(START + ms(1150)), Step::Send(b"b\n".to_vec()));
+    assert_eq!(player.advance(START + ms(1150)), Step::Send(Connection::FIRST, b"b\n".to_vec()));
 }
 
 #[test]
 fn a_long_last_send_leaves_the_server_its_grace() {
     let mut player = follow("C: a\nC EOF\n", Side::Client);
-    assert_eq!(player.advance(START), Step::Send(b"a\n".to_vec()));
-    assert_eq!(player.advance(START), Step::End);
+    assert_eq!(player.advance(START), Step::Send(Connection::FIRST, b"a\n".to_vec()));
+    assert_eq!(player.advance(START), Step::End(Connection::FIRST));
     assert_eq!(player.advance(START), Step::Wait(Some(START + ms(5000))));
-    player.sent(2, START + ms(2000));
+    player.sent(Connection::FIRST, 2, START + ms(2000));
     assert_eq!(player.advance(START + ms(2000)), Step::Wait(Some(START + ms(2500))));
-    player.receive(b"x\n", START + ms(2100));
+    player.receive(Connection::FIRST, b"x\n", START + ms(2100));
     assert_eq!(player.advance(START + ms(2100)), Step::Done(unexpected(2, "x\n")));
 }
 
 #[test]
 fn more_is_not_taken_in_than_any_item_asks_for() {
     let mut player = follow("S ...\nS: end\n", Side::Client);
-    player.receive(&vec![b'x'; LONGEST_LINE], START);
-    assert!(!player.wants_bytes());
+    player.receive(Connection::FIRST, &vec![b'x'; LONGEST_LINE], START);
+    assert!(!player.wants_bytes(Connection::FIRST));
     let Step::Done(Err(divergence)) = player.advance(START) else { panic!() };
     assert_eq!((divergence.index, divergence.fault.received().len()), (1, LONGEST_LINE));
     assert!(matches!(divergence.fault, Fault::Differs { .. }));
@@ -466,11 +492,11 @@ fn after(player: &mut Follow, events: &[&str]) -> Step<()> {
     for event in events {
         let sent = event.strip_prefix("<sent ").and_then(|event| event.strip_suffix('>'));
         match (sent, *event) {
-            (Some(bytes), _) => player.sent(bytes.parse().unwrap(), START),
-            (None, "<EOF>") => player.end(End::Eof, START),
-            (None, "<RST>") => player.end(End::Reset, START),
-            (None, "<refused>") => player.refused(START),
-            (None, text) => player.receive(text.as_bytes(), START),
+            (Some(bytes), _) => player.sent(Connection::FIRST, bytes.parse().unwrap(), START),
+            (None, "<EOF>") => player.end(Connection::FIRST, End::Eof, START),
+            (None, "<RST>") => player.end(Connection::FIRST, End::Reset, START),
+            (None, "<refused>") => player.refused(Connection::FIRST, START),
+            (None, text) => player.receive(Connection::FIRST, text.as_bytes(), START),
         }
     }
     player.advance(START)
@@ -494,7 +520,7 @@ fn a_client_that_is_gone_before_it_was_sent_everything_has_not_followed() {
     // Reading tells how the client ended, but not always.
     let mut mock = follow(text, Side::Server);
     assert_eq!(after(&mut mock, &["<sent 3>", "<refused>"]), Step::Wait(Some(START + ms(500))));
-    assert!(mock.wants_bytes());
+    assert!(mock.wants_bytes(Connection::FIRST));
     assert_eq!(mock.advance(START + ms(500)), Step::Done(closed_early(1, "")));
     // Items that were not handed out yet.
     let mut mock = follow("S: a\nS WAIT 1s\nS\\ \\\nS: b\nS EOF\n", Side::Server);
@@ -512,18 +538,18 @@ fn a_client_that_has_only_shut_down_its_side_is_sent_everything() {
     // However slowly it reads.
     let mut mock = follow("S: abc\n", Side::Server);
     assert_eq!(after(&mut mock, &["<sent 1>", "<EOF>"]), Step::Wait(None));
-    mock.sent(1, START + ms(60_000));
+    mock.sent(Connection::FIRST, 1, START + ms(60_000));
     assert_eq!(mock.advance(START + ms(60_000)), Step::Wait(None));
-    mock.sent(2, START + ms(120_000));
+    mock.sent(Connection::FIRST, 2, START + ms(120_000));
     assert_eq!(mock.advance(START + ms(120_000)), Step::Done(Ok(())));
     // Neither a reset nor a silence overtakes its bytes.
     let mut mock = follow("S: abc\nS RST\n", Side::Server);
     assert_eq!(after(&mut mock, &["<EOF>", "<sent 3>"]), Step::Wait(None));
-    mock.sent(1, START);
+    mock.sent(Connection::FIRST, 1, START);
     assert_eq!(mock.advance(START), Step::Reset);
     let mut mock = follow("S: abc\nS QUIET 100ms\nS: d\n", Side::Server);
     assert_eq!(after(&mut mock, &["<EOF>", "<sent 3>"]), Step::Wait(None));
-    mock.sent(1, START + ms(500));
+    mock.sent(Connection::FIRST, 1, START + ms(500));
     assert_eq!(mock.advance(START + ms(500)), Step::Wait(Some(START + ms(650))));
 }
 
@@ -531,9 +557,9 @@ fn a_client_that_has_only_shut_down_its_side_is_sent_everything() {
 fn bytes_that_are_refused_for_no_reason_are_a_failure() {
     let text = "C: a\nS: b\nC: c\n";
     let mut check = follow(text, Side::Client);
-    assert_eq!(after(&mut check, &["<sent 2>", "b\n"]), Step::Send(b"c\n".to_vec()));
-    check.refused(START);
-    assert_eq!(check.advance(START), Step::End);
+    assert_eq!(after(&mut check, &["<sent 2>", "b\n"]), Step::Send(Connection::FIRST, b"c\n".to_vec()));
+    check.refused(Connection::FIRST, START);
+    assert_eq!(check.advance(START), Step::End(Connection::FIRST));
     assert_eq!(check.advance(START), Step::Wait(Some(START + ms(500))));
     assert_eq!(check.advance(START + ms(500)), Step::Done(closed_early(3, "")));
     // An update must not take the silence for what the server says now.
@@ -543,9 +569,9 @@ fn bytes_that_are_refused_for_no_reason_are_a_failure() {
     let result = loop {
         match update.advance(now) {
             Step::Wait(Some(until)) => now = until,
-            Step::Send(_) => update.refused(now),
+            Step::Send(connection, _) => update.refused(connection, now),
             Step::Done(result) => break result,
-            Step::End | Step::Reset | Step::Wait(None) => {}
+            Step::Open(..) | Step::End(_) | Step::Reset | Step::ReceiveAll | Step::Wait(None) => {}
         }
     };
     assert_eq!(result, Err(closed_early(2, "").unwrap_err()));
@@ -556,8 +582,8 @@ fn a_check_learns_from_reading_why_its_bytes_are_refused() {
     let text = "C: a\nS: b\nC: c\nS: d\n";
     let mut check = follow(text, Side::Client);
     assert_eq!(after(&mut check, &["<sent 1>", "<refused>", "b\n"]), Step::Wait(Some(START + ms(5000))));
-    check.receive(b"d\n", START + ms(10));
-    assert_eq!(check.advance(START + ms(10)), Step::End, "nothing is sent any more");
+    check.receive(Connection::FIRST, b"d\n", START + ms(10));
+    assert_eq!(check.advance(START + ms(10)), Step::End(Connection::FIRST), "nothing is sent any more");
     assert_eq!(after(&mut follow(text, Side::Client), &["<refused>", "<RST>"]), Step::Done(reset(1)));
     assert_eq!(
         after(&mut follow(text, Side::Client), &["<refused>", "<EOF>"]),

@@ -85,7 +85,7 @@ fn names_the_line_what_was_found_and_what_was_expected() {
     for (text, line, found, expected) in [
         ("C:text", 1, "'C:text'", "a space after 'C:'"),
         ("\nhello", 2, "'hello'", "'C:'"),
-        ("C2: x", 1, "'C2: x' (numbers are reserved for several connections)", "'C:'"),
+        ("C1: x", 1, "'C1: x'", "'C:' for connection 1"),
         ("C RST", 1, "'C RST'", "'S RST'"),
         ("C ... x", 1, "'C ... x'", "'S ...'"),
         ("S ...\n# no item\nS WAIT 1s\nS ... a", 4, "'S ...' after the one on line 1", "an S item"),

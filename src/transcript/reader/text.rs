@@ -1,6 +1,7 @@
 //! Reads the text of `P\` items: escapes and holes.
 
 use super::quote;
+use crate::text::is_plain;
 use crate::transcript::format::{Item, LineEnding, Side};
 use crate::transcript::template::{Hole, Segment, Template};
 use crate::transcript::variables::{check_value, is_name};
@@ -42,6 +43,28 @@ pub(super) fn item(side: Side, text: &str, eol: LineEnding) -> Result<Item, Stri
     }
     segments.push(Segment::Text(bytes));
     Ok(Item::Template(side, Template::new(segments)))
+}
+
+/// The text of an address. It has holes, but no escapes.
+pub(super) fn address(text: &str) -> Result<Template, String> {
+    let mut segments = Vec::new();
+    let mut rest = text;
+    loop {
+        let (plain, after) = rest.split_at(rest.find('\\').unwrap_or(rest.len()));
+        if !plain.chars().all(is_plain) {
+            return Err(format!("expected an address of printable characters, found {}", quote(text)));
+        }
+        segments.push(Segment::Text(plain.as_bytes().to_vec()));
+        match after.as_bytes() {
+            [] => return Ok(Template::new(segments)),
+            [_, b'{', ..] => {
+                let (hole, length) = hole(after)?;
+                segments.push(Segment::Hole(hole));
+                rest = &after[length..];
+            }
+            _ => return Err(not_an_escape(after, r"'\{name}' in an address")),
+        }
+    }
 }
 
 /// The byte that the escape at the start of `text` stands for, and the escape's length.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::super::divergence::Fault;
+use super::super::format::Connection;
 use super::super::testing::{Delivery, Event, Party, Playing, converse, parse};
 use super::super::{Learn, Playable};
 use super::*;
@@ -22,11 +23,11 @@ struct Server<'s> {
 }
 
 impl Party for Server<'_> {
-    fn hear(&mut self, event: Event, _now: Duration) {
+    fn hear(&mut self, _connection: Connection, event: Event, _now: Duration) {
         self.heard += &event.word();
     }
 
-    fn speak(&mut self, now: Duration) -> Vec<Event> {
+    fn speak(&mut self, now: Duration) -> Vec<(Connection, Event)> {
         while let [(trigger, reply), rest @ ..] = self.replies
             && let Some((_, left)) = self.heard.split_once(trigger)
         {
@@ -36,7 +37,7 @@ impl Party for Server<'_> {
             self.pieces.extend([(last + self.later, first), (last + 2 * self.later, second)]);
         }
         let due = self.pieces.iter().take_while(|(at, _)| *at <= now).count();
-        self.pieces.drain(..due).map(|(_, piece)| Event::from_word(piece)).collect()
+        self.pieces.drain(..due).map(|(_, piece)| (Connection::FIRST, Event::from_word(piece))).collect()
     }
 
     fn wake(&self) -> Option<Duration> {
