@@ -8,6 +8,7 @@
 mod conversation;
 mod eol;
 mod opening;
+mod prologue;
 mod prompt;
 mod reply;
 mod streams;
@@ -23,9 +24,11 @@ use crate::playing::Recording;
 use crate::runtime;
 use crate::signals::{self, Signal, Signals};
 use crate::status::Failure;
+use crate::transport::Link;
 use conversation::Conversation;
 pub(crate) use eol::Eol;
 pub(crate) use opening::Opening;
+pub(crate) use prologue::Settings as PrologueSettings;
 pub(crate) use prompt::Settings as PromptSettings;
 use prompt::Terminal;
 
@@ -33,6 +36,8 @@ use prompt::Terminal;
 #[derive(Debug)]
 pub(crate) struct Settings {
     pub(crate) opening: Opening,
+    /// What is played before anything is read from standard input, if anything is.
+    pub(crate) prologue: Option<PrologueSettings>,
     pub(crate) mode: Mode,
     /// Line ending to send; `None` keeps that of the input.
     pub(crate) eol: Option<Eol>,
@@ -87,6 +92,10 @@ pub(crate) fn run(settings: &Settings) -> Result<()> {
 async fn connect(settings: &Settings) -> Result<()> {
     signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
+    let prologue = match &settings.prologue {
+        Some(prologue) => Some(prologue.open(&limit).await?),
+        None => None,
+    };
     // Created first, so that nothing is said that could not be recorded.
     let recording = match &settings.record {
         Some(path) => {
@@ -113,8 +122,17 @@ async fn connect(settings: &Settings) -> Result<()> {
     } else if settings.verbose {
         messages::report(format_args!("{event} {address}"));
     }
-    let conversation = Conversation::new(stream, address, settings.timeout);
-    let result = converse(conversation, settings, &mut terminal, &limit, &mut interruption).await;
+    let opened = match prologue {
+        Some(prologue) => {
+            let played = prologue.play(stream, address, settings.timeout);
+            interruption.or(limit.apply(played)).await.flatten().flatten()
+        }
+        None => Ok(Conversation::new(Link::new(stream), address, settings.timeout)),
+    };
+    let result = match opened {
+        Ok(conversation) => converse(conversation, settings, &mut terminal, &limit, &mut interruption).await,
+        Err(error) => Err(error),
+    };
     let recorded = recording.map_or(Ok(()), |recording| recording.finish());
     // What went wrong in the conversation is reported first.
     result.and(recorded.with_context(|| format!("could not write {}", path(settings))))

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
-use crate::connect::{self, Eol, Lockstep, Mode, Opening, PromptSettings};
+use crate::connect::{self, Eol, Lockstep, Mode, Opening, PrologueSettings, PromptSettings};
 use crate::playing::{Values, is_standard_input};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
@@ -43,6 +43,12 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     if args.record.as_deref().is_some_and(is_standard_input) {
         return Err(Failure::usage("cannot record to '-' (for a file of that name, use ./-)"));
     }
+    if args.prologue.as_deref().is_some_and(is_standard_input) {
+        return Err(Failure::usage("the prologue cannot be '-' (for a file of that name, use ./-)"));
+    }
+    if args.prologue.is_none() {
+        required_by("--set", !args.set.is_empty(), "--prologue")?;
+    }
     if !args.lockstep {
         required_by("--greeting", args.greeting, "--lockstep")?;
         required_by("--gap", args.gap.is_some(), "--lockstep")?;
@@ -64,7 +70,13 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     } else {
         Mode::Pipe { until_eof: args.until_eof }
     };
+    let values = Values::new(args.set)?;
+    let prologue = args.prologue.map(|path| {
+        let has_colors = io::stderr().is_terminal() && !is_dumb() && !is_color_refused();
+        PrologueSettings { path, values, has_colors }
+    });
     Ok(connect::Settings {
+        prologue,
         opening: if args.listen {
             Opening::Listen { address, family }
         } else {

@@ -16,6 +16,7 @@ mod player;
 mod properties;
 mod reader;
 mod recorder;
+mod report_text;
 mod scan;
 mod template;
 #[cfg(any(test, fuzzing))]
@@ -30,8 +31,9 @@ pub(crate) use divergence::Divergence;
 pub(crate) use format::Transcript;
 pub(crate) use format::{Connection, Item, LineEnding, Side};
 pub(crate) use playable::Playable;
-pub(crate) use player::{End, Follow, Learn, Player, Step, Turn};
+pub(crate) use player::{End, Follow, Learn, Player, Prologue, Step, Turn};
 pub(crate) use reader::read;
 pub(crate) use recorder::Recorder;
+pub(crate) use report_text::ReportText;
 pub(crate) use update::{Conflict, rewrite};
 pub(crate) use variables::{Variables, check_value, is_name};

@@ -154,7 +154,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__connect)
-            opts="-4 -6 -l -w -C -v -h --listen --connect-timeout --retry --timeout --max-time --eol --crlf --lockstep --greeting --gap --until-eof --prompt --no-history --record --verbose --help"
+            opts="-4 -6 -l -w -C -v -h --listen --connect-timeout --retry --timeout --max-time --eol --crlf --lockstep --greeting --gap --until-eof --prompt --no-history --prologue --set --record --verbose --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -207,6 +207,28 @@ _capchat() {
                     return 0
                     ;;
                 --prompt)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --prologue)
+                    local oldifs
+                    if [ -n "${IFS+x}" ]; then
+                        oldifs="$IFS"
+                    fi
+                    IFS=$'\n'
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    if [ -n "${oldifs+x}" ]; then
+                        IFS="$oldifs"
+                    fi
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o filenames
+                    fi
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

@@ -55,6 +55,8 @@ cr\t'Carriage return'
 none\t'Nothing, for servers that take each recv as a message'"
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l gap -d 'With --lockstep, end each reply after TIME of silence' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'Prompt to show [default: "enter your message: "]' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prologue -d 'Play the client side of a transcript first' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l set -d 'Set a variable of the prologue (may be repeated)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Save the conversation as a transcript' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 only'

@@ -17,7 +17,7 @@ use crate::deadline::TimeLimit;
 use crate::messages;
 use crate::status::{Failure, Status};
 use crate::text::printable;
-use crate::transcript::{Conflict, Diff, DiffLine};
+use crate::transcript::{Conflict, Diff, DiffLine, ReportText};
 use crate::transport::Address;
 
 /// The format of a report.
@@ -149,7 +149,9 @@ impl Report {
         let Settings { updates, color, .. } = *settings;
         Self {
             format: match settings.format {
-                ReportFormat::Text => Box::new(text::Text { updates, color }),
+                ReportFormat::Text => {
+                    Box::new(text::Text { updates, text: ReportText { has_colors: color } })
+                }
                 ReportFormat::Tap => Box::new(tap::Tap),
                 ReportFormat::Junit => Box::new(junit::Junit::default()),
             },

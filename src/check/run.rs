@@ -83,18 +83,14 @@ struct Job {
 }
 
 impl Job {
-    fn new(playable: Playable, settings: &Settings) -> Self {
-        let is_shorter = |timeout: &Duration| *timeout < playable.transcript().timeout;
-        let timeout = settings.timeout.filter(is_shorter);
+    fn new(mut playable: Playable, settings: &Settings) -> Self {
+        let is_users_limit = playable.shorten_timeout(settings.timeout);
         Self {
-            playable: match timeout {
-                Some(timeout) => playable.with_timeout(timeout),
-                None => playable,
-            },
+            playable,
             dialer: settings.dialer.clone(),
             updates: settings.updates,
             verbose: settings.verbose,
-            is_users_limit: timeout.is_some(),
+            is_users_limit,
         }
     }
 
@@ -109,7 +105,7 @@ impl Job {
 
     async fn check(self, first: Option<Stream>, mut connections: Connections) -> Outcome {
         let player = Follow::new(self.playable.clone());
-        match Performance::new(player, first).run(&mut connections).await {
+        match Performance::new(player, first).run(Some(&mut connections)).await {
             Ok(()) => Outcome::Passed,
             Err(divergence) => self.diverged(&divergence, &connections),
         }
@@ -117,7 +113,7 @@ impl Job {
 
     async fn update(self, first: Option<Stream>, mut connections: Connections) -> Outcome {
         let player = Learn::new(self.playable.clone());
-        match Performance::new(player, first).run(&mut connections).await {
+        match Performance::new(player, first).run(Some(&mut connections)).await {
             Ok(turns) => self.rewrite(&turns),
             Err(divergence) => self.diverged(&divergence, &connections),
         }

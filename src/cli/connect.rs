@@ -8,6 +8,7 @@ use clap::{ArgAction, Args, ValueHint};
 use super::{AddressArgs, CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS};
 use crate::connect::Eol;
 use crate::duration;
+use crate::playing::Setting;
 
 const SENDING: &str = "Sending";
 const PROMPT: &str = "Prompt";
@@ -29,7 +30,7 @@ pub(crate) struct ConnectArgs {
     #[arg(
         short,
         long,
-        conflicts_with_all = ["retry", "connect_timeout"],
+        conflicts_with_all = ["retry", "connect_timeout", "prologue"],
         help_heading = CONNECTION
     )]
     pub(crate) listen: bool,
@@ -106,6 +107,20 @@ pub(crate) struct ConnectArgs {
     /// Do not read or save history
     #[arg(long, help_heading = PROMPT)]
     pub(crate) no_history: bool,
+
+    /// Play the client side of a transcript first
+    ///
+    /// Input is read once its last item is done. What the server says during it is not printed; what it says beyond
+    /// the last item is. If the server departs from it, standard error shows a diff and the status is 3.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = TRANSCRIPTS)]
+    pub(crate) prologue: Option<PathBuf>,
+
+    /// Set a variable of the prologue (may be repeated)
+    ///
+    /// The value is bound from the start: it is sent where the client sends the variable, and compared where the server
+    /// does.
+    #[arg(long, value_name = "NAME=VALUE", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
+    pub(crate) set: Vec<Setting>,
 
     /// Save the conversation as a transcript
     ///

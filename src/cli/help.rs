@@ -46,15 +46,16 @@ Keys at the prompt:
 
 Environment:
   CAPCHAT_ADDRESS  Default address, in place of 127.0.0.1:5605
-  NO_COLOR         If set, the prompt has no color
+  NO_COLOR         If set, the prompt and reports have no color
   XDG_STATE_HOME   The history is $XDG_STATE_HOME/capchat/history
                    [default: ~/.local/state]
 
 Exit status:
   0    Success
   1    Could not connect or listen, connection reset, or an I/O error
-  2    Usage error
-  3    The server closed the connection before all input was sent
+  2    Usage error, or an invalid prologue
+  3    The server closed the connection before all input was sent, or departed
+       from the prologue
   124  Timed out (-w or --max-time)
   129, 130, 131, 143
        Ended by SIGHUP, SIGINT, SIGQUIT, SIGTERM";

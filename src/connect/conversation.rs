@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::deadline::at;
 use crate::status::{Failure, Status};
-use crate::transport::{Event, Link, Stream};
+use crate::transport::{Event, Link};
 
 /// What happened.
 #[derive(Debug, PartialEq, Eq)]
@@ -43,22 +43,18 @@ pub(super) struct Conversation {
     is_sent_due: bool,
     /// Whether bytes were sent, or a greeting is awaited, and none have been received since.
     is_reply_outstanding: bool,
-    sent: u64,
-    received: u64,
 }
 
 impl Conversation {
-    pub(super) fn new(stream: Stream, address: String, timeout: Option<Duration>) -> Self {
+    pub(super) fn new(link: Link, address: String, timeout: Option<Duration>) -> Self {
         Self {
-            link: Link::new(stream),
+            link,
             address,
             timeout,
             last_activity: Instant::now(),
             is_blocked: false,
             is_sent_due: false,
             is_reply_outstanding: false,
-            sent: 0,
-            received: 0,
         }
     }
 
@@ -67,11 +63,11 @@ impl Conversation {
     }
 
     pub(super) fn sent(&self) -> u64 {
-        self.sent
+        self.link.sent()
     }
 
     pub(super) fn received(&self) -> u64 {
-        self.received
+        self.link.received()
     }
 
     /// Whether the next bytes can be taken: this side is open, and the last ones are sent.
@@ -100,6 +96,11 @@ impl Conversation {
     /// Counts the time until the server speaks first like the time until it replies.
     pub(super) fn await_greeting(&mut self) {
         self.is_reply_outstanding = true;
+    }
+
+    /// Whether the server is to speak next.
+    pub(super) fn is_reply_outstanding(&self) -> bool {
+        self.is_reply_outstanding
     }
 
     /// The buffer of the bytes that were sent last, for reuse.
@@ -154,13 +155,11 @@ impl Conversation {
     fn on_event(&mut self, event: Event) -> Result<Option<Progress>> {
         self.last_activity = Instant::now();
         match event {
-            Event::Received(bytes) => {
-                self.received += bytes as u64;
+            Event::Received => {
                 self.is_reply_outstanding = false;
                 Ok(Some(Progress::Received))
             }
-            Event::Sent(bytes) => {
-                self.sent += bytes as u64;
+            Event::Sent(_) => {
                 self.is_reply_outstanding = true;
                 Ok(None)
             }

@@ -79,14 +79,28 @@ impl<P: Player> Performance<P> {
 
     /// Plays until the outcome is known. The connections stay open: a server closes its own with [`Self::close`],
     /// a client by dropping them.
-    pub(crate) async fn run(&mut self, opener: &mut dyn Opener) -> Result<P::Outcome, Divergence> {
+    ///
+    /// Without an opener, the transcript has the first connection alone.
+    pub(crate) async fn run(
+        &mut self,
+        mut opener: Option<&mut dyn Opener>,
+    ) -> Result<P::Outcome, Divergence> {
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
-            match self.play_on(&mut buffer, Some(opener), None).await {
+            let opener = opener.as_mut().map(|opener| &mut **opener as &mut dyn Opener);
+            match self.play_on(&mut buffer, opener, None).await {
                 Played::Done(outcome) => return outcome,
                 Played::On | Played::Idle => {}
             }
         }
+    }
+
+    /// Hands the connection over, after the outcome is known. These bytes, and the peer's end if it followed them, are
+    /// received again.
+    pub(crate) fn into_link(self, unread: Vec<u8>) -> Option<Link> {
+        let mut link = self.links.only()?;
+        link.give_back(unread);
+        Some(link)
     }
 
     /// The same for a server, which must survive its clients: playing is abandoned if the client makes no progress for
@@ -206,7 +220,7 @@ impl<P: Player> Performance<P> {
         let is_gone = matches!(event, Event::Sent(_)) && may_be_gone && link.delivered().await.is_err();
         let now = self.start.elapsed();
         match event {
-            Event::Received(_) => self.player.receive(connection, received, now),
+            Event::Received => self.player.receive(connection, received, now),
             Event::Sent(_) if is_gone => self.player.refused(connection, now),
             Event::Sent(bytes) => self.player.sent(connection, *bytes, now),
             // An end that failed means that the peer is gone: reading tells how.

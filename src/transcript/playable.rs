@@ -9,6 +9,7 @@ use super::format::{Connection, Entry, Item, Side, Transcript};
 use super::reader::ParseError;
 use super::template::{Ambiguity, Template};
 use super::variables::Variables;
+use super::writer::notation;
 
 /// How many bytes of a client are kept that no item asks for.
 const SPARE: usize = 64 * 1024;
@@ -67,11 +68,22 @@ impl Playable {
         self.transcript.entries.iter().any(|entry| entry.item.names().contains(&name))
     }
 
-    /// The same with another `%timeout`.
-    #[must_use]
-    pub(crate) fn with_timeout(mut self, timeout: Duration) -> Self {
-        Arc::make_mut(&mut self.transcript).timeout = timeout;
-        self
+    /// Replaces `%timeout` by a limit that is shorter, and says whether it was.
+    pub(crate) fn shorten_timeout(&mut self, limit: Option<Duration>) -> bool {
+        let Some(limit) = limit.filter(|limit| *limit < self.transcript.timeout) else { return false };
+        Arc::make_mut(&mut self.transcript).timeout = limit;
+        true
+    }
+
+    /// Returns an error if an item ends either side: then no connection is left to go on with.
+    pub(crate) fn check_open_end(&self) -> Result<(), ParseError> {
+        let entries = &self.transcript.entries;
+        let Some(end) = entries.iter().find(|entry| matches!(entry.item, Item::End(_) | Item::Reset)) else {
+            return Ok(());
+        };
+        let found = notation(&end.item, self.transcript.eol);
+        let message = format!("expected a connection that stays open after a prologue, found '{found}'");
+        Err(ParseError { path: self.transcript.path.clone(), line: end.line, message })
     }
 
     /// The transcript.

@@ -27,6 +27,9 @@ mod follow;
 mod hole_tests;
 mod lane;
 mod learn;
+mod prologue;
+#[cfg(test)]
+mod prologue_tests;
 mod rest;
 mod script;
 #[cfg(test)]
@@ -44,6 +47,7 @@ use super::format::{Connection, Side};
 pub(crate) use follow::Follow;
 pub(super) use lane::Skipping;
 pub(crate) use learn::Learn;
+pub(crate) use prologue::Prologue;
 pub(super) use turn::MOST_KEPT;
 pub(crate) use turn::Turn;
 

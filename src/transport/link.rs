@@ -34,8 +34,8 @@ const DISCARD_BUFFER: usize = 64 * 1024;
 /// What happened on a link.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// This many bytes of the peer were appended to the buffer.
-    Received(usize),
+    /// Bytes of the peer were appended to the buffer.
+    Received,
     /// This many bytes were handed to the kernel.
     Sent(usize),
     /// This side has ended: nothing more can be sent.
@@ -55,6 +55,19 @@ pub(crate) struct Link<S = Stream> {
     has_peer_ended: bool,
     /// What was sent while bytes were received, to be reported next.
     deferred: Option<Event>,
+    /// What is received before anything else. Boxed: few links have it.
+    returned: Option<Box<Returned>>,
+    sent: u64,
+    received: u64,
+}
+
+/// What was received already, and is to be received again.
+#[derive(Debug)]
+struct Returned {
+    bytes: Vec<u8>,
+    start: usize,
+    /// Whether the peer's end follows.
+    has_ended: bool,
 }
 
 /// Bytes on their way to the kernel.
@@ -90,6 +103,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             sending: Sending::Open,
             has_peer_ended: false,
             deferred: None,
+            returned: None,
+            sent: 0,
+            received: 0,
         }
     }
 
@@ -134,6 +150,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         self.outgoing.taken < self.outgoing.bytes.len() || self.outgoing.unflushed > 0
     }
 
+    /// How many bytes were handed to the kernel.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many bytes came from the kernel.
+    pub(crate) fn received(&self) -> u64 {
+        self.received
+    }
+
+    /// Returns the last bytes that were received: they are received again, and so is the peer's end if it followed.
+    pub(crate) fn give_back(&mut self, bytes: Vec<u8>) {
+        let has_ended = mem::replace(&mut self.has_peer_ended, false);
+        self.returned = Some(Box::new(Returned { bytes, start: 0, has_ended }));
+    }
+
     /// The buffer of the bytes that were sent last, for reuse. It is empty if there are unsent bytes.
     pub(crate) fn take_sent_buffer(&mut self) -> Vec<u8> {
         if self.has_unsent() { Vec::new() } else { mem::take(&mut self.outgoing).bytes }
@@ -157,12 +189,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             && let Poll::Ready(received) = self.poll_receive(cx, into)
         {
             return Poll::Ready(match received {
-                Ok(bytes @ 1..) => {
+                Ok(1..) => {
                     // Otherwise a peer that never pauses would keep this side from sending.
                     if let Poll::Ready(event) = self.poll_send(cx) {
                         self.deferred = Some(event);
                     }
-                    Event::Received(bytes)
+                    Event::Received
                 }
                 end => {
                     self.has_peer_ended = true;
@@ -174,8 +206,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     fn poll_receive(&mut self, cx: &mut Context<'_>, into: &mut Vec<u8>) -> Poll<io::Result<usize>> {
+        if let Some(returned) = &mut self.returned {
+            let bytes = returned.take(into);
+            if bytes > 0 || returned.has_ended {
+                return Poll::Ready(Ok(bytes));
+            }
+            self.returned = None;
+        }
         // The future holds nothing between two polls, so each poll may have a new one.
-        pin!(self.stream.read_buf(into)).poll(cx)
+        let received = ready!(pin!(self.stream.read_buf(into)).poll(cx))?;
+        self.received += received as u64;
+        Poll::Ready(Ok(received))
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
@@ -208,6 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             outgoing.unflushed = taken;
         }
         ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        self.sent += outgoing.unflushed as u64;
         Poll::Ready(Ok(mem::take(&mut outgoing.unflushed)))
     }
 
@@ -222,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             while matches!(self.sending, Sending::Open | Sending::Ending) {
                 discarded.clear();
                 match self.next(Some(&mut discarded)).await {
-                    Event::Received(_) | Event::Sent(_) | Event::Ended | Event::PeerEnded(Ok(())) => {}
+                    Event::Received | Event::Sent(_) | Event::Ended | Event::PeerEnded(Ok(())) => {}
                     Event::Refused(error) | Event::PeerEnded(Err(error)) => return Err(error),
                 }
             }
@@ -242,6 +284,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Poll::Ready(Ok(buffer.filled().len()))
         })
         .await
+    }
+}
+
+impl Returned {
+    /// Moves as many bytes as fit.
+    fn take(&mut self, into: &mut Vec<u8>) -> usize {
+        let rest = &self.bytes[self.start..];
+        let fitting = &rest[..rest.len().min(into.capacity() - into.len())];
+        into.extend_from_slice(fitting);
+        self.start += fitting.len();
+        fitting.len()
     }
 }
 
@@ -266,6 +319,7 @@ impl Link {
         match self.stream.send_unasked(rest) {
             Ok(sent @ 1..) => {
                 self.outgoing.taken += sent;
+                self.sent += sent as u64;
                 self.deferred = Some(Event::Sent(sent));
                 true
             }

@@ -11,6 +11,7 @@
 //! | `--record`, on either side | `record` |
 //! | `connect` in a pipe | `pipe`, `upload`, `lockstep`, `limits` (time limits, `--retry`) |
 //! | `connect --listen` | `listen` |
+//! | `connect --prologue` | `prologue` |
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
@@ -41,6 +42,7 @@ mod lockstep;
 mod matrix;
 mod mock;
 mod pipe;
+mod prologue;
 mod prompt;
 mod readme;
 mod real_servers;

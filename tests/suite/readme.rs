@@ -308,3 +308,28 @@ fn links_lead_somewhere() {
         }
     }
 }
+
+#[test]
+fn the_coprocess_in_the_manual_logs_in() {
+    if is_missing("bash") || is_missing("md5sum") {
+        return;
+    }
+    let examples = manual_examples("capchat-transcript.5");
+    let script = examples.iter().find(|script| script.starts_with("coproc ")).unwrap();
+    let work = tempfile::tempdir().unwrap();
+    let chat = "%eol crlf\nS: +OK ready <1896.697170952@dbc.mtview.ca.us>\n\
+                C: APOP mrose c4c9334bac560ecc979e58001b3e22fb\nS: +OK 2 messages\nS EOF\n";
+    fs::write(work.path().join("apop.chat"), chat).unwrap();
+    let path = work.path().join("apop.chat");
+    let mut mock = TestServer::start(&["--play", path.to_str().unwrap(), "--connections", "1"]);
+    let script = script.replace("mail.example.org pop3", mock.address());
+    let output = Command::new("timeout")
+        .args(["30", "bash", "-euc", &format!("{script}cat <&\"${{COPROC[0]}}\"")])
+        .env("PATH", path_with_capchat())
+        .env("PASSWORD", "tanstaaf")
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "+OK 2 messages\r\n", "{errors}");
+    assert_eq!(mock.wait().code(), Some(0));
+}

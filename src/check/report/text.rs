@@ -1,50 +1,28 @@
 //! The report for people.
 
-use std::fmt::Write as _;
-
 use super::{Case, Format, Outcome, Totals};
-use crate::transcript::DiffLine;
-
-const RED: &str = "\x1b[31m";
-const GREEN: &str = "\x1b[32m";
-const PLAIN: &str = "\x1b[m";
+use crate::transcript::ReportText;
 
 pub(super) struct Text {
     pub(super) updates: bool,
-    pub(super) color: bool,
-}
-
-impl Text {
-    fn color(&self, color: &'static str) -> (&'static str, &'static str) {
-        if self.color { (color, PLAIN) } else { ("", "") }
-    }
+    pub(super) text: ReportText,
 }
 
 impl Format for Text {
     fn case(&mut self, case: &Case<'_>) -> String {
-        let (word, color) = match case.outcome {
-            Outcome::Passed if self.updates => ("SAME", GREEN),
-            Outcome::Passed => ("PASS", GREEN),
-            Outcome::Updated => ("UPDATED", GREEN),
+        let word = match case.outcome {
+            Outcome::Passed if self.updates => "SAME",
+            Outcome::Passed => "PASS",
+            Outcome::Updated => "UPDATED",
             Outcome::Diverged(_)
             | Outcome::TimedOut(_)
             | Outcome::Conflict(_)
             | Outcome::NotDone(_)
             | Outcome::NotConnected(_)
             | Outcome::NotOpened(_)
-            | Outcome::NotWritten(_) => ("FAIL", RED),
+            | Outcome::NotWritten(_) => return self.text.failure(case.headline, case.outcome.diff()),
         };
-        let (color, end) = self.color(color);
-        let mut text = format!("{color}{word}{end} {}\n", case.headline);
-        for line in case.outcome.diff() {
-            let (color, end) = match line {
-                DiffLine::Expected(_) => self.color(RED),
-                DiffLine::Received(_) => self.color(GREEN),
-                DiffLine::Label(_) | DiffLine::Context(_) | DiffLine::Note(_) => ("", ""),
-            };
-            let _ = writeln!(text, "{color}{line}{end}");
-        }
-        text
+        self.text.success(word, case.headline)
     }
 
     fn end(&mut self, totals: &Totals) -> String {

@@ -59,7 +59,7 @@ struct Talk<'a> {
 /// ```text
 ///              ┌───────────────── Enter ────────────────┐
 ///              │                                        ▼
-/// start ───► User ◄─── a reply, 500 ms, or Ctrl-C ─── Server ◄─── start, with a greeting
+/// start ───► User ◄─── a reply, 500 ms, or Ctrl-C ─── Server ◄─── start, if the server is to speak
 ///             │ │
 ///        Ctrl-D └─── Ctrl-C on an empty line ──┐
 ///             ▼                                ▼
@@ -99,6 +99,8 @@ impl<'a> Talk<'a> {
         let mut buffer = Vec::with_capacity(BUFFER);
         if self.outbox.is_waiting() {
             conversation.await_greeting();
+        } else if conversation.is_reply_outstanding() && !self.is_lockstep {
+            self.outbox.await_reply();
         }
         self.advance(conversation)?;
         loop {

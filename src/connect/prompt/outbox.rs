@@ -37,6 +37,11 @@ impl Outbox {
         self.awaited.is_some()
     }
 
+    /// Waits for the reply to something that was sent before.
+    pub(super) fn await_reply(&mut self) {
+        self.awaited = Some(Reply::new(self.completion));
+    }
+
     pub(super) fn push(&mut self, lines: Vec<String>) {
         self.lines.extend(lines);
     }

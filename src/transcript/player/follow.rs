@@ -11,8 +11,8 @@ use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Connection, Item, Side};
 use crate::transcript::playable::Playable;
 
-/// How long a mock waits to find out how the client ended that takes no more bytes.
-const END_OF_REFUSER: Duration = Duration::from_millis(500);
+/// How long to wait to find out how a peer ended that takes no more bytes.
+pub(super) const END_OF_REFUSER: Duration = Duration::from_millis(500);
 
 /// Plays a side, and compares the other one.
 #[derive(Debug)]

@@ -17,7 +17,7 @@ fn link() -> (Link<DuplexStream>, DuplexStream) {
 /// A short name for an event, and what was received.
 fn name(event: &Event) -> String {
     match event {
-        Event::Received(_) => "received".to_owned(),
+        Event::Received => "received".to_owned(),
         Event::Sent(bytes) => format!("sent {bytes}"),
         Event::Ended => "ended".to_owned(),
         Event::Refused(error) => format!("refused: {:?}", error.kind()),
