@@ -16,7 +16,7 @@
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
 //! | holes, variables, `--set` | `holes` |
-//! | other programs | `interop` (clients and servers), `real_servers` (sessions recorded with them) |
+//! | other programs | `interop` (clients and servers), `real_servers` (sessions with them, and for their clients) |
 //! | what gets through a client, next to other clients | `matrix` |
 //! | what the README says; `scripts/install` | `readme`; `install` |
 //!

@@ -1,6 +1,8 @@
 //! The sessions in `tests/chats` that were recorded with real servers, checked against those servers. A test is
 //! skipped if its server is not installed.
 
+mod clients;
+
 use std::fs::{self, File, Permissions};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, chown};
@@ -222,7 +224,7 @@ fn a_recorded_mail_to_a_slow_exim_can_be_played_to_mail_clients() {
 const NOBODY: u32 = 65_534;
 
 /// One user with one mailbox, passwords in plain text, and no delay after a wrong one.
-fn dovecot_configuration(folder: &Path, port: u16) -> String {
+fn dovecot_configuration(folder: &Path, protocol: &str, port: u16, options: &str) -> String {
     let folder = folder.display();
     // Only root can run Dovecot's processes as separate users.
     let (user, group, users) = if geteuid().is_root() {
@@ -236,7 +238,7 @@ fn dovecot_configuration(folder: &Path, port: u16) -> String {
     };
     format!(
         "\
-protocols = pop3
+protocols = {protocol}
 listen = 127.0.0.1
 base_dir = {folder}/run
 state_dir = {folder}/state
@@ -254,9 +256,9 @@ userdb {{
   driver = static
   args = uid={user} gid={group} home={folder}/mail
 }}
-service pop3-login {{
+service {protocol}-login {{
   chroot =
-  inet_listener pop3 {{
+  inet_listener {protocol} {{
     port = {port}
   }}
 }}
@@ -266,7 +268,7 @@ service anvil {{
     mode = 0
   }}
 }}
-{users}"
+{users}{options}"
     )
 }
 
@@ -283,10 +285,14 @@ fn is_dovecot_missing() -> bool {
     is_missing
 }
 
-#[test]
-fn dovecot_answers_as_recorded() {
+/// Dovecot with one protocol and these additional options; `None` if it cannot be started here.
+fn start_dovecot(protocol: &str, options: &str) -> Option<Server> {
     if is_dovecot_missing() {
-        return;
+        return None;
+    }
+    if !Path::new(&format!("/usr/lib/dovecot/{protocol}-login")).exists() {
+        skipped(format_args!("no dovecot-{protocol}d"));
+        return None;
     }
     let folder = open_folder();
     let port = free_port();
@@ -303,8 +309,16 @@ fn dovecot_answers_as_recorded() {
     }
     fs::write(folder.path().join("users"), "mrose:{PLAIN}tanstaaf\n").unwrap();
     let configuration = folder.path().join("dovecot.conf");
-    fs::write(&configuration, dovecot_configuration(folder.path(), port)).unwrap();
+    let text = dovecot_configuration(folder.path(), protocol, port, options);
+    fs::write(&configuration, text).unwrap();
     let mut command = Command::new("dovecot");
     command.arg("-F").arg("-c").arg(configuration);
-    Server::start(&mut command, folder, port).follows("pop3.chat");
+    Some(Server::start(&mut command, folder, port))
+}
+
+#[test]
+fn dovecot_answers_as_recorded() {
+    if let Some(dovecot) = start_dovecot("pop3", "") {
+        dovecot.follows("pop3.chat");
+    }
 }
