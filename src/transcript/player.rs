@@ -47,6 +47,8 @@ use super::format::{Connection, Side};
 pub(crate) use follow::Follow;
 pub(super) use lane::Skipping;
 pub(crate) use learn::Learn;
+#[cfg(test)]
+pub(super) use prologue::Handover;
 pub(crate) use prologue::Prologue;
 pub(super) use turn::MOST_KEPT;
 pub(crate) use turn::Turn;

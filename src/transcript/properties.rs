@@ -1,6 +1,7 @@
 //! Properties of all transcripts, on generated ones: two players talk to each other on a fake clock.
 
 mod holes;
+mod prologue;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
