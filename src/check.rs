@@ -4,7 +4,6 @@ mod connections;
 mod find;
 mod report;
 mod run;
-mod trace;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;

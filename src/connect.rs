@@ -93,7 +93,7 @@ async fn connect(settings: &Settings) -> Result<()> {
     signals::survive_file_size_limit().context("could not handle a signal")?;
     let limit = TimeLimit::from_now(settings.max_time);
     let prologue = match &settings.prologue {
-        Some(prologue) => Some(prologue.open(&limit).await?),
+        Some(prologue) => Some(prologue.open(&limit, settings.verbose).await?),
         None => None,
     };
     // Created first, so that nothing is said that could not be recorded.
@@ -124,7 +124,7 @@ async fn connect(settings: &Settings) -> Result<()> {
     }
     let opened = match prologue {
         Some(prologue) => {
-            let played = prologue.play(stream, address, settings.timeout);
+            let played = prologue.play(stream, address, settings.timeout, recording.clone());
             interruption.or(limit.apply(played)).await.flatten().flatten()
         }
         None => Ok(Conversation::new(Link::new(stream), address, settings.timeout)),

@@ -6,10 +6,12 @@ mod open;
 mod play;
 mod recording;
 mod replace_file;
+mod trace;
 mod values;
 
 pub(crate) use open::{is_standard_input, open};
 pub(crate) use play::{Dialing, Opener, Performance};
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;
+pub(crate) use trace::Trace;
 pub(crate) use values::{Setting, Values};

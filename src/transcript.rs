@@ -27,9 +27,7 @@ mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
 pub(crate) use divergence::Divergence;
-#[cfg(any(test, fuzzing))]
-pub(crate) use format::Transcript;
-pub(crate) use format::{Connection, Item, LineEnding, Side};
+pub(crate) use format::{Connection, Item, Side, Transcript};
 pub(crate) use playable::Playable;
 pub(crate) use player::{End, Follow, Learn, Player, Prologue, Step, Turn};
 pub(crate) use reader::read;

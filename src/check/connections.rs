@@ -6,8 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::trace::Trace;
-use crate::playing::{Dialing, Opener};
+use crate::playing::{Dialing, Opener, Trace};
 use crate::status::Failure;
 use crate::text::printable;
 use crate::transcript::{Connection, Item, Playable};
@@ -61,9 +60,7 @@ impl Connections {
     }
 
     fn trace(&self, connection: Connection) -> Option<Trace> {
-        let transcript = self.playable.transcript();
-        let path = transcript.path.display().to_string();
-        self.verbose.then(|| Trace::new(path, connection, transcript.eol, self.start))
+        self.verbose.then(|| Trace::new(self.playable.transcript(), connection, self.start))
     }
 }
 

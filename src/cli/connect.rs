@@ -130,7 +130,8 @@ pub(crate) struct ConnectArgs {
 
     /// Report connection events on standard error
     ///
-    /// These are failed attempts, the connection, and at the end the number of bytes sent and received.
+    /// These are failed attempts, the connection, each line of the prologue with the time since its start in seconds,
+    /// and at the end the number of bytes sent and received.
     #[arg(short, long, help_heading = OUTPUT)]
     pub(crate) verbose: bool,
 

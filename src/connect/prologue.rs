@@ -1,18 +1,18 @@
 //! The prologue: the client side of a transcript, played before the conversation.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::conversation::Conversation;
 use crate::deadline::TimeLimit;
 use crate::messages;
-use crate::playing::{Performance, Values, open};
+use crate::playing::{Performance, Recording, Trace, Values, open};
 use crate::status::{Failure, Status};
 use crate::text::printable;
-use crate::transcript::{self, Diff, Playable, ReportText, Side};
-use crate::transport::Stream;
+use crate::transcript::{self, Connection, Diff, Playable, ReportText, Side};
+use crate::transport::{Observer, Stream};
 
 /// Prologue settings.
 #[derive(Debug)]
@@ -28,11 +28,18 @@ pub(crate) struct Settings {
 pub(super) struct Prologue {
     playable: Playable,
     text: ReportText,
+    /// Whether standard error shows it.
+    is_verbose: bool,
+}
+
+fn observers(recording: Option<Recording>, trace: Option<Trace>) -> Vec<Box<dyn Observer>> {
+    let recording = recording.map(|recording| Box::new(recording) as Box<dyn Observer>);
+    recording.into_iter().chain(trace.map(|trace| Box::new(trace) as _)).collect()
 }
 
 impl Settings {
     /// Returns a usage failure if the file is not the transcript of an open connection, or uses other variables.
-    pub(super) async fn open(&self, limit: &TimeLimit) -> Result<Prologue> {
+    pub(super) async fn open(&self, limit: &TimeLimit, is_verbose: bool) -> Result<Prologue> {
         let (path, values) = (self.path.clone(), self.values.clone());
         let opened = limit.apply_blocking(Duration::ZERO, move || {
             let playable = open(&path, Side::Client, &values)?;
@@ -42,7 +49,7 @@ impl Settings {
             Ok(playable)
         });
         let text = ReportText { has_colors: self.has_colors };
-        opened.await?.map(|playable| Prologue { playable, text })
+        opened.await?.map(|playable| Prologue { playable, text, is_verbose })
     }
 }
 
@@ -52,17 +59,24 @@ impl Prologue {
     /// A mismatch is reported, and a failure.
     pub(super) async fn play(
         mut self,
-        stream: Stream,
+        mut stream: Stream,
         address: String,
         timeout: Option<Duration>,
+        recording: Option<Recording>,
     ) -> Result<Conversation> {
+        let trace = self
+            .is_verbose
+            .then(|| Trace::new(self.playable.transcript(), Connection::FIRST, Instant::now()));
+        stream.observe(observers(recording.clone(), trace));
         let is_users_limit = self.playable.shorten_timeout(timeout);
         let mut performance =
             Performance::new(transcript::Prologue::new(self.playable.clone()), Some(stream));
         match performance.run(None).await {
             Ok(handover) => {
                 let is_reply_due = handover.is_servers_turn || !handover.unread.is_empty();
-                let link = performance.into_link(handover.unread).expect("the connection of the prologue");
+                let mut link =
+                    performance.into_link(handover.unread).expect("the connection of the prologue");
+                link.observe(observers(recording, None));
                 let mut conversation = Conversation::new(link, address, timeout);
                 if is_reply_due {
                     conversation.await_greeting();

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::timeout;
 
-use super::Stream;
+use super::{Observer, Stream};
 
 /// How long, and for how many bytes, input is still discarded after this side has ended. Closing a socket with
 /// unread input makes TCP send a reset (RFC 2525, section 2.17), which can destroy replies that the peer has
@@ -299,6 +299,11 @@ impl Returned {
 }
 
 impl Link {
+    /// Reports to `observer`, and to no other one, what happens from now on.
+    pub(crate) fn observe(&mut self, observer: impl Observer + 'static) {
+        self.stream.observe(observer);
+    }
+
     /// Resets the connection once everything sent is acknowledged; see [`Stream::reset`].
     pub(crate) async fn reset(self) {
         self.stream.reset(RESET_LIMIT).await;

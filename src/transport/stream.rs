@@ -51,6 +51,45 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync {
     fn reset(&mut self);
 }
 
+/// Several observers, or none.
+impl Observer for Vec<Box<dyn Observer>> {
+    fn received(&mut self, bytes: &[u8]) {
+        for observer in self {
+            observer.received(bytes);
+        }
+    }
+
+    fn sent(&mut self, bytes: &[u8]) {
+        for observer in self {
+            observer.sent(bytes);
+        }
+    }
+
+    fn peer_ended(&mut self) {
+        for observer in self {
+            observer.peer_ended();
+        }
+    }
+
+    fn ended(&mut self) {
+        for observer in self {
+            observer.ended();
+        }
+    }
+
+    fn peer_reset(&mut self) {
+        for observer in self {
+            observer.peer_reset();
+        }
+    }
+
+    fn reset(&mut self) {
+        for observer in self {
+            observer.reset();
+        }
+    }
+}
+
 /// The other side of a connection, as people read it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Peer {
@@ -81,7 +120,7 @@ impl From<UnixStream> for Stream {
 }
 
 impl Stream {
-    /// Reports to `observer` what happens from now on.
+    /// Reports to `observer`, and to no other one, what happens from now on.
     pub(crate) fn observe(&mut self, observer: impl Observer + 'static) {
         self.observer = Some(Box::new(Box::new(observer)));
     }

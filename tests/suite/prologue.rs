@@ -46,10 +46,16 @@ fn a_pipe_goes_on_after_it() {
     let address = login_server("");
     with_login(&chats, &address).stdin("a\nb\nbye\n").run().succeeds_with("a\nb\n");
     let run = with_login(&chats, &address).args(&["-v"]).stdin("a\nbye\n").run();
-    assert_eq!(
-        run.errors(),
-        format!("capchat: connected to {address}\ncapchat: sent 16 bytes, received 16 bytes\n")
-    );
+    let errors = run.errors();
+    let lines: Vec<_> = errors.lines().collect();
+    let [connected, shown @ .., sent] = &lines[..] else { panic!("{errors}") };
+    assert_eq!(*connected, format!("capchat: connected to {address}"));
+    assert_eq!(*sent, "capchat: sent 16 bytes, received 16 bytes");
+    // With the time between the name and the line.
+    let shown =
+        shown.iter().map(|line| line.split(' ').filter(|word| !word.contains('.') || word.contains("chat")));
+    let shown: Vec<_> = shown.map(|words| words.collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(shown, ["t.chat: S: hello", "t.chat: C: login joe", "t.chat: S: welcome"]);
 }
 
 #[test]

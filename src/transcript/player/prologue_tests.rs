@@ -71,11 +71,11 @@ fn a_server_that_takes_no_more_fails_it() {
     let playable = Playable::new(parse("C: a\n"), Side::Client, Variables::default()).unwrap();
     let mut player = Prologue::new(playable);
     let now = Duration::ZERO;
-    assert_eq!(player.advance(now), Step::Send(b"a\n".to_vec()));
-    player.receive(b"421 bye\n", now);
-    player.refused(now);
+    assert_eq!(player.advance(now), Step::Send(Connection::FIRST, b"a\n".to_vec()));
+    player.receive(Connection::FIRST, b"421 bye\n", now);
+    player.refused(Connection::FIRST, now);
     assert!(matches!(player.advance(now), Step::Wait(Some(_))));
-    player.end(End::Eof, now);
+    player.end(Connection::FIRST, End::Eof, now);
     let Step::Done(Err(divergence)) = player.advance(now) else { panic!("not over") };
     assert_eq!(divergence.fault, Fault::ClosedEarly { received: b"421 bye\n".to_vec() });
 }

@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use crate::messages;
-use crate::transcript::{Connection, LineEnding, Recorder, Side};
+use crate::transcript::{Connection, Recorder, Side, Transcript};
 use crate::transport::Observer;
 
 /// A connection that is shown. A line that nothing completes is shown once the other side speaks, or when this is
 /// dropped.
 #[derive(Debug)]
-pub(super) struct Trace {
+pub(crate) struct Trace {
     path: String,
     connection: Connection,
     start: Instant,
@@ -19,8 +19,10 @@ pub(super) struct Trace {
 }
 
 impl Trace {
-    pub(super) fn new(path: String, connection: Connection, eol: LineEnding, start: Instant) -> Self {
-        Self { path, connection, start, recorder: Recorder::with_eol(eol), last: None }
+    /// Shows a connection on which this transcript is played.
+    pub(crate) fn new(transcript: &Transcript, connection: Connection, start: Instant) -> Self {
+        let path = transcript.path.display().to_string();
+        Self { path, connection, start, recorder: Recorder::with_eol(transcript.eol), last: None }
     }
 
     fn say(&mut self, side: Side, bytes: &[u8]) {
