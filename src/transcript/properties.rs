@@ -1,5 +1,6 @@
 //! Properties of all transcripts, on generated ones: two players talk to each other on a fake clock.
 
+mod connections;
 mod holes;
 mod prologue;
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::time::Duration;
 
-use super::format::Connection;
+use super::format::{Connection, Entry, Item};
 use super::{Divergence, End, Player, Side, Step};
 #[cfg(test)]
 use super::{Transcript, read};
@@ -121,7 +121,7 @@ pub(super) struct Playing<P: Player> {
     wake: Option<Duration>,
     open: BTreeMap<Connection, Sending>,
     /// What it was told to do, and when.
-    pub(super) steps: Vec<(Duration, Event)>,
+    pub(super) steps: Vec<(Duration, Connection, Event)>,
     /// The result, and when it was known.
     pub(super) done: Option<(Duration, Result<P::Outcome, Divergence>)>,
 }
@@ -180,7 +180,7 @@ impl<P: Player> Party for Playing<P> {
             };
             let is_end = matches!(event, Event::End(_));
             self.open.insert(connection, if is_end { Sending::Ended } else { Sending::On });
-            self.steps.push((now, event.clone()));
+            self.steps.push((now, connection, event.clone()));
             said.push((connection, event));
         }
         // Whoever is done closes all connections.
@@ -222,6 +222,83 @@ impl Party for Timetable<'_> {
 
     fn wake(&self) -> Option<Duration> {
         self.first().map(|(at, _)| START + ms(*at))
+    }
+
+    fn is_done(&self) -> bool {
+        true
+    }
+}
+
+/// The server side of a transcript with several connections, without a player: it says each of its items once it has
+/// heard everything above it.
+pub(super) struct ModelServer<'t> {
+    entries: &'t [Entry],
+    heard: BTreeMap<Connection, Heard>,
+    /// How long the client pauses before it listens for a silence.
+    pauses: Duration,
+    /// The end of a silence.
+    silent_until: Option<Duration>,
+}
+
+/// What is still to be taken of what a client said on a connection.
+#[derive(Debug, Default)]
+struct Heard {
+    is_open: bool,
+    bytes: Vec<u8>,
+    has_ended: bool,
+}
+
+impl<'t> ModelServer<'t> {
+    pub(super) fn new(entries: &'t [Entry]) -> Self {
+        Self { entries, heard: BTreeMap::new(), pauses: Duration::ZERO, silent_until: None }
+    }
+}
+
+impl Party for ModelServer<'_> {
+    fn hear(&mut self, connection: Connection, event: Event, _now: Duration) {
+        let heard = self.heard.entry(connection).or_default();
+        match event {
+            Event::Open(_) => heard.is_open = true,
+            Event::Bytes(bytes) => heard.bytes.extend(bytes),
+            Event::End(_) => heard.has_ended = true,
+        }
+    }
+
+    fn speak(&mut self, now: Duration) -> Vec<(Connection, Event)> {
+        let mut said = Vec::new();
+        while let [entry, rest @ ..] = self.entries {
+            let connection = entry.connection;
+            let heard = self.heard.entry(connection).or_default();
+            match &entry.item {
+                Item::Literal(Side::Server, bytes) if bytes.is_empty() => {}
+                Item::Literal(Side::Server, bytes) => said.push((connection, Event::Bytes(bytes.clone()))),
+                Item::End(Side::Server) => said.push((connection, Event::End(End::Eof))),
+                Item::Reset => said.push((connection, Event::End(End::Reset))),
+                Item::Literal(Side::Client, bytes) if heard.bytes.starts_with(bytes) => {
+                    heard.bytes.drain(..bytes.len());
+                    self.pauses = Duration::ZERO;
+                }
+                Item::End(Side::Client) if heard.has_ended => {}
+                Item::Connect(_) if heard.is_open => {}
+                Item::Wait(Side::Client, time) => self.pauses += *time,
+                Item::Wait(Side::Server, _) => {}
+                Item::Quiet(time) => {
+                    let until = *self.silent_until.get_or_insert(now + self.pauses + *time + 3 * ms(LATEST));
+                    if now < until {
+                        return said;
+                    }
+                    self.silent_until = None;
+                }
+                Item::Literal(Side::Client, _) | Item::End(Side::Client) | Item::Connect(_) => return said,
+                item @ (Item::Template(..) | Item::Pattern(..) | Item::Skip(..)) => panic!("{item:?}"),
+            }
+            self.entries = rest;
+        }
+        said
+    }
+
+    fn wake(&self) -> Option<Duration> {
+        self.silent_until
     }
 
     fn is_done(&self) -> bool {

@@ -28,7 +28,7 @@ fn play_with(
         Side::Client => converse(&mut player, &mut peer, delivery),
         Side::Server => converse(&mut peer, &mut player, delivery),
     };
-    let sent: String = player.steps.iter().map(|(_, event)| event.word()).collect();
+    let sent: String = player.steps.iter().map(|(_, _, event)| event.word()).collect();
     let report = match player.result() {
         Ok(()) => Vec::new(),
         Err(divergence) => {

@@ -17,7 +17,7 @@ fn play(own: Side, text: &str, said: &str) -> (String, Option<(usize, Fault)>) {
             Side::Client => converse(&mut player, &mut peer, delivery),
             Side::Server => converse(&mut peer, &mut player, delivery),
         };
-        let sent: String = player.steps.iter().map(|(_, event)| event.word()).collect();
+        let sent: String = player.steps.iter().map(|(_, _, event)| event.word()).collect();
         let fault = player.result().err().map(|divergence| (line(divergence.index), divergence.fault));
         results.push((sent, fault));
     }

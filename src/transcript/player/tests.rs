@@ -81,7 +81,7 @@ fn play(own: Side, text: &str, script: Timetable) -> Outcome {
         Side::Server => converse(&mut script, &mut player, Delivery::Prompt),
     };
     let since = |at: Duration| at.saturating_sub(START).as_millis();
-    let sent = player.steps.iter().map(|(at, event)| (since(*at), event.word())).collect();
+    let sent = player.steps.iter().map(|(at, _, event)| (since(*at), event.word())).collect();
     let (at, result) = player.done.unwrap();
     Outcome { result, took: since(at), sent }
 }

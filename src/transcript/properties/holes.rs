@@ -6,7 +6,7 @@ use crate::transcript::scan::Scan;
 use crate::transcript::template::{Hole, Segment, Template};
 
 /// What may become of a literal: where its hole starts, its length, and its name.
-type Cut = (prop::sample::Index, usize, u8);
+pub(super) type Cut = (prop::sample::Index, usize, u8);
 
 /// Cuts a hole into a literal, if the hole would match what is cut out.
 fn cut(item: &Item, (at, length, name): Cut, eol: LineEnding, variables: &mut Variables) -> Option<Item> {
@@ -33,14 +33,18 @@ fn cut(item: &Item, (at, length, name): Cut, eol: LineEnding, variables: &mut Va
 }
 
 fn with_holes(case: &Case, cuts: &[Option<Cut>]) -> Case {
+    Case::new(case.eol, cut_all(&case.items, case.eol, cuts), &[])
+}
+
+pub(super) fn cut_all(items: &[Item], eol: LineEnding, cuts: &[Option<Cut>]) -> Vec<Item> {
     let mut variables = Variables::default();
-    let items = case.items.iter().enumerate().map(|(index, item)| {
+    let items = items.iter().enumerate().map(|(index, item)| {
         let mut tried = variables.clone();
         cuts.get(index)
             .copied()
             .flatten()
             .and_then(|how| {
-                let new = cut(item, how, case.eol, &mut tried);
+                let new = cut(item, how, eol, &mut tried);
                 if new.is_some() {
                     variables = tried;
                 }
@@ -48,10 +52,10 @@ fn with_holes(case: &Case, cuts: &[Option<Cut>]) -> Case {
             })
             .unwrap_or_else(|| item.clone())
     });
-    Case::new(case.eol, items.collect(), &[])
+    items.collect()
 }
 
-fn any_cuts() -> impl Strategy<Value = Vec<Option<Cut>>> {
+pub(super) fn any_cuts() -> impl Strategy<Value = Vec<Option<Cut>>> {
     prop::collection::vec(prop::option::weighted(0.8, (any::<prop::sample::Index>(), 1..4usize, 0..5u8)), 12)
 }
 
