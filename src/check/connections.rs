@@ -87,6 +87,9 @@ impl Opener for Connections {
         let trace = self.trace(connection);
         Box::pin(async move {
             let stream = dialer.dial().await.map_err(|error| error.to_string())?;
+            if let Some(trace) = &trace {
+                trace.opened(&dialer.address);
+            }
             Ok(observed(stream, trace))
         })
     }

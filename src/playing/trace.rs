@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::messages;
+use crate::text::printable;
 use crate::transcript::{Connection, Recorder, Side, Transcript};
-use crate::transport::Observer;
+use crate::transport::{Address, Observer};
 
 /// A connection that is shown. A line that nothing completes is shown once the other side speaks, or when this is
 /// dropped.
@@ -23,6 +24,12 @@ impl Trace {
     pub(crate) fn new(transcript: &Transcript, connection: Connection, start: Instant) -> Self {
         let path = transcript.path.display().to_string();
         Self { path, connection, start, recorder: Recorder::with_eol(transcript.eol), last: None }
+    }
+
+    /// Shows that the connection was opened in the middle of the conversation.
+    pub(crate) fn opened(&self, address: &Address) {
+        let address = printable(&address.to_string());
+        self.show(self.start.elapsed(), &format!("C CONNECT {address}"));
     }
 
     fn say(&mut self, side: Side, bytes: &[u8]) {

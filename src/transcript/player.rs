@@ -22,6 +22,8 @@
 //! Times are durations since any fixed moment; they never decrease.
 
 mod closing;
+#[cfg(test)]
+mod connection_tests;
 mod follow;
 #[cfg(test)]
 mod hole_tests;

@@ -16,6 +16,7 @@
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
 //! | holes, variables, `--set` | `holes` |
+//! | several connections in a transcript | `connections` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions with them, and for their clients) |
 //! | what gets through a client, next to other clients | `matrix` |
 //! | what the README says; `scripts/install` | `readme`; `install` |
@@ -30,6 +31,7 @@ mod addresses;
 mod check;
 mod command_line;
 mod completions;
+mod connections;
 mod deliveries;
 mod faults;
 mod help;

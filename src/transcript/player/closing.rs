@@ -83,7 +83,7 @@ impl Closing {
                     }
                     *self = Self::Ending;
                 }
-                Self::Ending => match script.lanes_mut().find(|lane| !lane.has_ended) {
+                Self::Ending => match next_to_end(script) {
                     Some(lane) => {
                         lane.has_ended = true;
                         return Played::Step(Step::End(lane.connection));
@@ -101,6 +101,11 @@ impl Closing {
             }
         }
     }
+}
+
+/// The open connection with the lowest number.
+fn next_to_end(script: &mut Script) -> Option<&mut Lane> {
+    script.lanes_mut().filter(|lane| !lane.has_ended).min_by_key(|lane| lane.connection)
 }
 
 /// What no item has taken, on the first connection that has anything left. That becomes the current one.

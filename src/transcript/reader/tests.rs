@@ -53,6 +53,23 @@ fn reads_every_form() {
 }
 
 #[test]
+fn reads_items_of_several_connections() {
+    let text = "C9 CONNECT\nC: a\nS2 ...\nC2: b\nS9\\ c\\\nS ...\nC3 CONNECT unix:/a b  \nC4 CONNECT h:\\{p=\\}}\nS2 RST\nC3 EOF\nC EOF\n";
+    let transcript = parse(text).unwrap();
+    let labels = transcript.entries.iter().map(|entry| entry.connection.letter(entry.item.side()));
+    assert_eq!(labels.collect::<Vec<_>>().join(" "), "C9 C S2 C2 S9 S C3 C4 S2 C3 C");
+    let address = |index: usize| match &transcript.entries[index].item {
+        Item::Connect(address) => address.clone(),
+        item => panic!("{item:?}"),
+    };
+    assert_eq!(address(0), None);
+    assert_eq!(address(6), Some(Template::new([Segment::Text(b"unix:/a b".to_vec())])));
+    assert_eq!(address(7), Some(Template::new([Segment::Text(b"h:".to_vec()), hole("p", Some(b"}"))])));
+    let numbers = transcript.connections().iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    assert_eq!(numbers, "connection 9, connection 1, connection 2, connection 3, connection 4");
+}
+
+#[test]
 fn a_backslash_at_the_end_leaves_out_the_end_of_line_and_two_do_not() {
     assert_eq!(items("C\\ a\\"), [client(b"a")]);
     assert_eq!(items("C\\ a\\\\"), [client(b"a\\\n")]);
@@ -86,6 +103,28 @@ fn names_the_line_what_was_found_and_what_was_expected() {
         ("C:text", 1, "'C:text'", "a space after 'C:'"),
         ("\nhello", 2, "'hello'", "'C:'"),
         ("C1: x", 1, "'C1: x'", "'C:' for connection 1"),
+        ("S0 EOF", 1, "'S0 EOF'", "'S2:' to 'S9:'"),
+        ("C10: x", 1, "'C10: x'", "'C2:' to 'C9:'"),
+        ("C02: x", 1, "'C02: x'", "'C2:' to 'C9:'"),
+        ("C2:x", 1, "'C2:x'", "a space after 'C2:'"),
+        ("C 2: x", 1, "'C 2: x'", "'C2:'"),
+        ("C2 WAIT", 1, "'C2 WAIT'", "'C2 WAIT 200ms'"),
+        ("C2 RST", 1, "'C2 RST'", "'S RST'"),
+        ("S2 CONNECT", 1, "'S2 CONNECT'", "'C2 CONNECT'"),
+        ("C CONNECT h:1", 1, "'C CONNECT h:1'", "'C2 CONNECT' to 'C9 CONNECT'"),
+        (
+            "C2: x\nC2 CONNECT",
+            2,
+            "the first one on line 1",
+            "'C2 CONNECT' before all other items of connection 2",
+        ),
+        ("C2 CONNECT\nC2 CONNECT", 2, "the first one on line 1", "'C2 CONNECT' before"),
+        ("C2 CONNECT a\\tb", 1, r"'\t'", r"'\{name}' in an address"),
+        ("C2 CONNECT \\{a", 1, r"'\{a'", "'}' at the end of a hole"),
+        ("C2 CONNECT a\x01", 1, r"'a\u{1}'", "an address of printable characters"),
+        ("S2 ...\nC: x\nS2 ...", 3, "'S2 ...' after the one on line 1", "an S2 item"),
+        ("C2 EOF\nC: x\nC2: x", 3, "C2 item after C2 EOF on line 1", "no more C2 items"),
+        ("S2 RST\nS: x\nC2: x", 3, "C2 item after S2 RST on line 1", "no more items of connection 2"),
         ("C RST", 1, "'C RST'", "'S RST'"),
         ("C ... x", 1, "'C ... x'", "'S ...'"),
         ("S ...\n# no item\nS WAIT 1s\nS ... a", 4, "'S ...' after the one on line 1", "an S item"),
