@@ -87,14 +87,20 @@ fn own_name(option: &str) -> String {
 
 #[test]
 fn redis_answers_as_recorded() {
+    let Some(redis) = start_redis() else { return };
+    redis.follows("redis.chat");
+    redis.follows("redis-pubsub.chat");
+}
+
+fn start_redis() -> Option<Server> {
     if is_missing("redis-server") {
-        return;
+        return None;
     }
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir", "."]);
-    Server::start(&mut command, folder, port).follows("redis.chat");
+    Some(Server::start(&mut command, folder, port))
 }
 
 /// Looks up no names, contacts no hosts, and keeps what it accepts in its queue.
@@ -285,11 +291,16 @@ fn is_dovecot_missing() -> bool {
     is_missing
 }
 
-/// Dovecot with one protocol and these additional options; `None` if it cannot be started here.
-fn start_dovecot(protocol: &str, options: &str) -> Option<Server> {
+/// The mail that Dovecot has.
+const MESSAGE: &str = "From: smith@bar.com\nTo: jones@foo.com\nSubject: dots\n\n.hidden\nEnd.\n";
+
+/// Dovecot with one protocol, a mailbox of these messages and these additional options; `None` if it cannot be started
+/// here.
+fn start_dovecot(protocol: &str, messages: &[&str], options: &str) -> Option<Server> {
     if is_dovecot_missing() {
         return None;
     }
+    // The package of each protocol is one of its own.
     if !Path::new(&format!("/usr/lib/dovecot/{protocol}-login")).exists() {
         skipped(format_args!("no dovecot-{protocol}d"));
         return None;
@@ -297,14 +308,18 @@ fn start_dovecot(protocol: &str, options: &str) -> Option<Server> {
     let folder = open_folder();
     let port = free_port();
     let mail = folder.path().join("mail");
-    let message = "From: smith@bar.com\nTo: jones@foo.com\nSubject: dots\n\n.hidden\nEnd.\n";
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(mail.join(part)).unwrap();
     }
-    fs::write(mail.join("new/1.message"), message).unwrap();
+    let mut parts = vec![mail.clone(), mail.join("cur"), mail.join("new"), mail.join("tmp")];
+    for (index, message) in messages.iter().enumerate() {
+        let path = mail.join(format!("new/{index}.message"));
+        fs::write(&path, message).unwrap();
+        parts.push(path);
+    }
     if geteuid().is_root() {
-        for part in ["", "cur", "new", "tmp", "new/1.message"] {
-            chown(mail.join(part), Some(NOBODY), Some(NOBODY)).unwrap();
+        for part in parts {
+            chown(part, Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
     fs::write(folder.path().join("users"), "mrose:{PLAIN}tanstaaf\n").unwrap();
@@ -318,7 +333,61 @@ fn start_dovecot(protocol: &str, options: &str) -> Option<Server> {
 
 #[test]
 fn dovecot_answers_as_recorded() {
-    if let Some(dovecot) = start_dovecot("pop3", "") {
+    if let Some(dovecot) = start_dovecot("pop3", &[MESSAGE], "") {
         dovecot.follows("pop3.chat");
     }
+}
+
+#[test]
+fn dovecot_tells_an_idle_client_what_another_one_does() {
+    if let Some(dovecot) = start_dovecot("imap", &[], "") {
+        dovecot.follows("imap-idle.chat");
+    }
+}
+
+#[test]
+fn ngircd_passes_messages_on() {
+    if is_missing("ngircd") {
+        return;
+    }
+    let folder = open_folder();
+    let port = free_port();
+    let configuration = folder.path().join("ngircd.conf");
+    let text = format!(
+        "[Global]\nName = irc.example\nInfo = a test\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = hello\n\
+         [Limits]\nMaxConnectionsIP = 0\n[Options]\nDNS = no\nIdent = no\nPAM = no\n"
+    );
+    fs::write(&configuration, text).unwrap();
+    let mut command = Command::new("ngircd");
+    command.arg("-n").arg("-f").arg(configuration);
+    Server::start(&mut command, folder, port).follows("irc.chat");
+}
+
+#[test]
+fn vsftpd_opens_data_connections() {
+    if is_missing("vsftpd") {
+        return;
+    }
+    if !geteuid().is_root() {
+        skipped("only root may start vsftpd");
+        return;
+    }
+    let folder = open_folder();
+    let port = free_port();
+    let (files, empty) = (folder.path().join("files"), folder.path().join("empty"));
+    for directory in [&files, &empty] {
+        fs::create_dir(directory).unwrap();
+    }
+    fs::write(files.join("hello.txt"), "first line\nsecond line\n").unwrap();
+    let configuration = folder.path().join("vsftpd.conf");
+    let text = format!(
+        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n\
+         no_anon_password=YES\nanon_root={}\nsecure_chroot_dir={}\nseccomp_sandbox=NO\nxferlog_enable=NO\n",
+        files.display(),
+        empty.display()
+    );
+    fs::write(&configuration, text).unwrap();
+    let mut command = Command::new("vsftpd");
+    command.arg(configuration);
+    Server::start(&mut command, folder, port).follows("ftp.chat");
 }
