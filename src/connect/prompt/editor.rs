@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
 use rustix::termios::Termios;
-use rustyline::error::ReadlineError;
 use tokio::sync::mpsc as async_mpsc;
 use tokio::time::{Instant, timeout};
 
@@ -107,7 +106,7 @@ impl Editor {
         }
         let action = self.actions.recv().await;
         self.is_editing = false;
-        action.unwrap_or(Action::Failed(ReadlineError::Eof))
+        action.unwrap_or(Action::Failed(io::ErrorKind::UnexpectedEof.into()))
     }
 
     /// Asks for the half-typed line back, to give it back after another prompt. The answer is [`Action::Recalled`],

@@ -12,6 +12,7 @@ use rustyline::error::ReadlineError;
 
 use super::painter::LineEditor;
 use super::stand_in::conceal;
+use super::terminal::io_error;
 use crate::messages;
 
 /// How many lines are kept.
@@ -29,12 +30,12 @@ impl History {
         let Some(path) = &self.path else { return };
         // Opening a FIFO would block.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            self.give_up(&io::Error::other("not a regular file").into());
+            self.give_up(io::Error::other("not a regular file").into());
             return;
         }
         match editor.load_history(path) {
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => self.give_up(&error),
+            Err(error) => self.give_up(error),
             Ok(()) => {}
         }
     }
@@ -47,14 +48,15 @@ impl History {
         let Some(path) = &self.path else { return };
         let kept = create_directory(path).map_err(ReadlineError::Io);
         if let Err(error) = kept.and_then(|()| editor.append_history(path)) {
-            self.give_up(&error);
+            self.give_up(error);
         }
     }
 
     /// Goes on without a file: a failed history must not interrupt the conversation.
-    fn give_up(&mut self, error: &ReadlineError) {
+    fn give_up(&mut self, error: ReadlineError) {
         if let Some(path) = self.path.take() {
-            messages::report(format_args!("could not keep the history in {}: {error}", path.display()));
+            let reason = messages::reason(&io_error(error));
+            messages::report(format_args!("could not keep the history in {}: {reason}", path.display()));
         }
     }
 }

@@ -22,7 +22,7 @@ use super::screen::Screen;
 use super::stand_in::reveal;
 use super::style::Style;
 use super::suspend::Suspend;
-use super::terminal::{columns, discard_input};
+use super::terminal::{columns, discard_input, io_error};
 
 /// Makes the editor repaint its prompt, and with it the text that waits: a message for its external printer, which
 /// must end with a line feed. One line up and one down leaves the cursor where it was, except on the first row.
@@ -50,7 +50,7 @@ pub(super) enum Action {
     /// Typed or pasted a byte that is not UTF-8. What was typed is lost.
     NotText,
     /// The terminal cannot be read.
-    Failed(ReadlineError),
+    Failed(io::Error),
 }
 
 /// What the editor's thread works with.
@@ -83,13 +83,14 @@ impl Session {
         let mut editor = match editor {
             Ok(editor) => editor,
             Err(error) => {
-                let _ = actions.send(Action::Failed(error));
+                let _ = actions.send(Action::Failed(io_error(error)));
                 return;
             }
         };
         self.history.load(&mut editor);
         for request in requests {
-            let action = self.read(&mut editor, request).unwrap_or_else(Action::Failed);
+            let action =
+                self.read(&mut editor, request).unwrap_or_else(|error| Action::Failed(io_error(error)));
             if actions.send(action).is_err() {
                 return;
             }
@@ -155,7 +156,7 @@ impl Session {
                 discard_input()?;
                 Action::NotText
             }
-            Err(error) => Action::Failed(error),
+            Err(error) => Action::Failed(io_error(error)),
         };
         self.screen.take()?;
         Ok(action)

@@ -14,6 +14,7 @@ use rustix::termios::{
     InputModes, LocalModes, OptionalActions, QueueSelector, SpecialCodeIndex, Termios, tcflush, tcgetattr,
     tcgetwinsize, tcsetattr,
 };
+use rustyline::error::ReadlineError;
 
 /// Turn bracketed paste on and off, as the editor does (xterm's control sequences).
 pub(super) const START_BRACKETED_PASTE: &str = "\x1b[?2004h";
@@ -24,6 +25,15 @@ const PASTE_GAP: Timespec = Timespec { tv_sec: 0, tv_nsec: 250_000_000 };
 
 /// Columns of a terminal that does not know its size.
 const DEFAULT_COLUMNS: usize = 80;
+
+/// Turns an error of the line editor into the I/O error that it is: as a cause, that would repeat its text.
+pub(super) fn io_error(error: ReadlineError) -> io::Error {
+    match error {
+        ReadlineError::Io(error) => error,
+        ReadlineError::Errno(error) => error.into(),
+        other => io::Error::other(other),
+    }
+}
 
 /// Holds the terminal in the session's mode, and restores it when dropped.
 #[derive(Debug)]
