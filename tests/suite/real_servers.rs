@@ -2,6 +2,7 @@
 //! skipped if its server is not installed.
 
 mod clients;
+mod several_clients;
 
 use std::fs::{self, File, Permissions};
 use std::net::{TcpListener, TcpStream};
@@ -85,13 +86,6 @@ fn own_name(option: &str) -> String {
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
 }
 
-#[test]
-fn redis_answers_as_recorded() {
-    let Some(redis) = start_redis() else { return };
-    redis.follows("redis.chat");
-    redis.follows("redis-pubsub.chat");
-}
-
 fn start_redis() -> Option<Server> {
     if is_missing("redis-server") {
         return None;
@@ -101,6 +95,13 @@ fn start_redis() -> Option<Server> {
     let mut command = Command::new("redis-server");
     command.args(["--bind", "127.0.0.1", "--port", &port.to_string(), "--save", "", "--dir", "."]);
     Some(Server::start(&mut command, folder, port))
+}
+
+#[test]
+fn redis_answers_as_recorded() {
+    if let Some(redis) = start_redis() {
+        redis.follows("redis.chat");
+    }
 }
 
 /// Looks up no names, contacts no hosts, and keeps what it accepts in its queue.
@@ -291,16 +292,11 @@ fn is_dovecot_missing() -> bool {
     is_missing
 }
 
-/// The mail that Dovecot has.
-const MESSAGE: &str = "From: smith@bar.com\nTo: jones@foo.com\nSubject: dots\n\n.hidden\nEnd.\n";
-
-/// Dovecot with one protocol, a mailbox of these messages and these additional options; `None` if it cannot be started
-/// here.
-fn start_dovecot(protocol: &str, messages: &[&str], options: &str) -> Option<Server> {
+/// Dovecot with one protocol and these additional options; `None` if it cannot be started here.
+fn start_dovecot(protocol: &str, options: &str) -> Option<Server> {
     if is_dovecot_missing() {
         return None;
     }
-    // The package of each protocol is one of its own.
     if !Path::new(&format!("/usr/lib/dovecot/{protocol}-login")).exists() {
         skipped(format_args!("no dovecot-{protocol}d"));
         return None;
@@ -308,18 +304,14 @@ fn start_dovecot(protocol: &str, messages: &[&str], options: &str) -> Option<Ser
     let folder = open_folder();
     let port = free_port();
     let mail = folder.path().join("mail");
+    let message = "From: smith@bar.com\nTo: jones@foo.com\nSubject: dots\n\n.hidden\nEnd.\n";
     for part in ["cur", "new", "tmp"] {
         fs::create_dir_all(mail.join(part)).unwrap();
     }
-    let mut parts = vec![mail.clone(), mail.join("cur"), mail.join("new"), mail.join("tmp")];
-    for (index, message) in messages.iter().enumerate() {
-        let path = mail.join(format!("new/{index}.message"));
-        fs::write(&path, message).unwrap();
-        parts.push(path);
-    }
+    fs::write(mail.join("new/1.message"), message).unwrap();
     if geteuid().is_root() {
-        for part in parts {
-            chown(part, Some(NOBODY), Some(NOBODY)).unwrap();
+        for part in ["", "cur", "new", "tmp", "new/1.message"] {
+            chown(mail.join(part), Some(NOBODY), Some(NOBODY)).unwrap();
         }
     }
     fs::write(folder.path().join("users"), "mrose:{PLAIN}tanstaaf\n").unwrap();
@@ -333,61 +325,7 @@ fn start_dovecot(protocol: &str, messages: &[&str], options: &str) -> Option<Ser
 
 #[test]
 fn dovecot_answers_as_recorded() {
-    if let Some(dovecot) = start_dovecot("pop3", &[MESSAGE], "") {
+    if let Some(dovecot) = start_dovecot("pop3", "") {
         dovecot.follows("pop3.chat");
     }
-}
-
-#[test]
-fn dovecot_tells_an_idle_client_what_another_one_does() {
-    if let Some(dovecot) = start_dovecot("imap", &[], "") {
-        dovecot.follows("imap-idle.chat");
-    }
-}
-
-#[test]
-fn ngircd_passes_messages_on() {
-    if is_missing("ngircd") {
-        return;
-    }
-    let folder = open_folder();
-    let port = free_port();
-    let configuration = folder.path().join("ngircd.conf");
-    let text = format!(
-        "[Global]\nName = irc.example\nInfo = a test\nListen = 127.0.0.1\nPorts = {port}\nMotdPhrase = hello\n\
-         [Limits]\nMaxConnectionsIP = 0\n[Options]\nDNS = no\nIdent = no\nPAM = no\n"
-    );
-    fs::write(&configuration, text).unwrap();
-    let mut command = Command::new("ngircd");
-    command.arg("-n").arg("-f").arg(configuration);
-    Server::start(&mut command, folder, port).follows("irc.chat");
-}
-
-#[test]
-fn vsftpd_opens_data_connections() {
-    if is_missing("vsftpd") {
-        return;
-    }
-    if !geteuid().is_root() {
-        skipped("only root may start vsftpd");
-        return;
-    }
-    let folder = open_folder();
-    let port = free_port();
-    let (files, empty) = (folder.path().join("files"), folder.path().join("empty"));
-    for directory in [&files, &empty] {
-        fs::create_dir(directory).unwrap();
-    }
-    fs::write(files.join("hello.txt"), "first line\nsecond line\n").unwrap();
-    let configuration = folder.path().join("vsftpd.conf");
-    let text = format!(
-        "listen=YES\nlisten_address=127.0.0.1\nlisten_port={port}\nbackground=NO\nanonymous_enable=YES\n\
-         no_anon_password=YES\nanon_root={}\nsecure_chroot_dir={}\nseccomp_sandbox=NO\nxferlog_enable=NO\n",
-        files.display(),
-        empty.display()
-    );
-    fs::write(&configuration, text).unwrap();
-    let mut command = Command::new("vsftpd");
-    command.arg(configuration);
-    Server::start(&mut command, folder, port).follows("ftp.chat");
 }

@@ -169,7 +169,7 @@ fn redis_and_its_client() {
 
 #[test]
 fn dovecot_and_imaplib() {
-    let Some(dovecot) = start_dovecot("imap", &[MESSAGE], "") else { return };
+    let Some(dovecot) = start_dovecot("imap", "") else { return };
     serves_both(&dovecot, "imaplib.chat", || {
         python(
             r#"
@@ -187,7 +187,7 @@ assert imap.logout()[0] == "BYE"
 
 #[test]
 fn dovecot_and_poplib() {
-    let Some(dovecot) = start_dovecot("pop3", &[MESSAGE], "") else { return };
+    let Some(dovecot) = start_dovecot("pop3", "") else { return };
     serves_both(&dovecot, "poplib.chat", || {
         python(
             r#"
@@ -263,7 +263,7 @@ fn manual_example(page: &str, text: &str) -> String {
 
 #[test]
 fn a_prologue_logs_in_to_dovecot() {
-    let Some(dovecot) = start_dovecot("pop3", &[MESSAGE], "") else { return };
+    let Some(dovecot) = start_dovecot("pop3", "") else { return };
     let example = manual_example("capchat-connect.1", "--prologue");
     let (file, rest) = example.strip_prefix("$ cat login.chat\n").unwrap().split_once("$ ").unwrap();
     let mut lines = rest.split_inclusive('\n');
@@ -286,7 +286,7 @@ fn a_coprocess_logs_in_to_dovecot_with_apop() {
     if is_missing("bash") || is_missing("md5sum") {
         return;
     }
-    let Some(dovecot) = start_dovecot("pop3", &[MESSAGE], "auth_mechanisms = plain apop\n") else { return };
+    let Some(dovecot) = start_dovecot("pop3", "auth_mechanisms = plain apop\n") else { return };
     let example = manual_example("capchat-transcript.5", "coproc ");
     let script = example.replace("mail.example.org pop3", &dovecot.address);
     let output = Command::new("timeout")
