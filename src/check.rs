@@ -42,7 +42,7 @@ pub(crate) struct Settings {
     pub(crate) max_time: Option<Duration>,
 }
 
-/// Plays every transcript on a connection of its own, and reports to standard output.
+/// Plays every transcript on connections of its own, and reports to standard output.
 ///
 /// Returns a usage failure, before any connection is made, if a file is not a valid transcript; otherwise the
 /// failure that [`report::PRECEDENCE`] puts first.

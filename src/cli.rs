@@ -70,7 +70,7 @@ pub(crate) enum Command {
     Connect(ConnectArgs),
     /// Check a server against transcripts, or update them
     ///
-    /// Play the client side of each transcript on a connection of its own, and compare what the server says. A
+    /// Play the client side of each transcript on connections of its own, and compare what the server says. A
     /// directory stands for all *.chat files in it. The format is described in capchat-transcript(5).
     #[command(after_long_help = help::CHECK)]
     Check(CheckArgs),

@@ -156,3 +156,20 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn thirty_thousand_lines_by_turns_are_linear() {
+    let ticks = |lines: usize| {
+        // Every line of the second connection arrives long before its turn.
+        let said = "C: a\nS: A\n".repeat(lines);
+        let text = format!("C2: go\n{said}{}S EOF\nS2 EOF\n", "S2: B\nC2: b\n".repeat(lines));
+        let checked = parse(&text);
+        let early = format!("C2: go\n{}{said}S EOF\nS2 EOF\n", "S2: B\n".repeat(lines));
+        let mut check = Playing::new(Follow::new(client(&checked)));
+        let trace =
+            testing::converse(&mut check, &mut ModelServer::new(&parse(&early).entries), Delivery::Pieces(1));
+        assert_eq!(check.result(), Ok(()));
+        trace.ticks
+    };
+    assert!(ticks(8_000) < 3 * ticks(4_000));
+}
