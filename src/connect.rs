@@ -24,6 +24,7 @@ use crate::playing::Recording;
 use crate::runtime;
 use crate::signals::{self, Signal, Signals};
 use crate::status::Failure;
+use crate::transcript::Secrets;
 use crate::transport::Link;
 use conversation::Conversation;
 pub(crate) use eol::Eol;
@@ -47,6 +48,8 @@ pub(crate) struct Settings {
     pub(crate) max_time: Option<Duration>,
     /// The file to which the conversation is recorded, if any.
     pub(crate) record: Option<PathBuf>,
+    /// What the recording does not show.
+    pub(crate) secrets: Secrets,
     /// Whether standard error reports what happens to the connection.
     pub(crate) verbose: bool,
 }
@@ -99,7 +102,8 @@ async fn connect(settings: &Settings) -> Result<()> {
     // Created first, so that nothing is said that could not be recorded.
     let recording = match &settings.record {
         Some(path) => {
-            Some(Recording::replace(path, settings.opening.side()).with_context(|| not_created(settings))?)
+            let recording = Recording::replace(path, settings.opening.side(), settings.secrets.clone());
+            Some(recording.with_context(|| not_created(settings))?)
         }
         None => None,
     };

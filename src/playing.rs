@@ -14,4 +14,4 @@ pub(crate) use play::{Dialing, Opener, Performance};
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;
 pub(crate) use trace::Trace;
-pub(crate) use values::{Setting, Values};
+pub(crate) use values::{SecretName, Setting, Values};

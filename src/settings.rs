@@ -1,7 +1,9 @@
 //! From the command line to settings. Nothing else reads the environment, or asks whether a stream is a terminal.
 
+use std::collections::HashSet;
 use std::env;
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
@@ -9,14 +11,18 @@ use anyhow::{Context, Result};
 use crate::check;
 use crate::cli::{AddressArgs, CheckArgs, ColorChoice, ConnectArgs, DialArgs, FamilyArgs, ServeArgs};
 use crate::connect::{self, Eol, Lockstep, Mode, Opening, PrologueSettings, PromptSettings};
-use crate::playing::{Values, is_standard_input};
+use crate::playing::{SecretName, Values, is_standard_input};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
+use crate::transcript::{Secret, Secrets};
 use crate::transport::{Address, Dialer, Family};
 
 pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let family = family(args.family);
     standard_input_once(&args.play)?;
+    if args.play.is_empty() && args.record.is_none() && !args.secret.is_empty() {
+        return Err(Failure::usage("--secret requires --play or --record"));
+    }
     Ok(serve::Settings {
         address: address(&args.address, family)?,
         family,
@@ -25,7 +31,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
         idle_timeout: args.idle_timeout,
         max_connection_time: args.max_connection_time,
         play: args.play,
-        values: Values::new(args.set)?,
+        values: Values::new(args.set, secrets(&args.secret)?, args.record.is_some())?,
         connections: args.connections,
         record: args.record,
         log_level: match (args.quiet, args.verbose) {
@@ -48,6 +54,9 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     }
     if args.prologue.is_none() {
         required_by("--set", !args.set.is_empty(), "--prologue")?;
+        if args.record.is_none() {
+            required_by("--secret", !args.secret.is_empty(), "--record or --prologue")?;
+        }
     }
     if !args.lockstep {
         required_by("--greeting", args.greeting, "--lockstep")?;
@@ -70,7 +79,8 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     } else {
         Mode::Pipe { until_eof: args.until_eof }
     };
-    let values = Values::new(args.set)?;
+    let values = Values::new(args.set, secrets(&args.secret)?, args.record.is_some())?;
+    let secrets = values.secrets().clone();
     let prologue = args.prologue.map(|path| {
         let has_colors = io::stderr().is_terminal() && !is_dumb() && !is_color_refused();
         PrologueSettings { path, values, has_colors }
@@ -87,6 +97,7 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
         timeout: args.timeout,
         max_time: args.max_time,
         record: args.record,
+        secrets,
         verbose: args.verbose,
     })
 }
@@ -103,7 +114,7 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
     Ok(check::Settings {
         dialer: dialer(address, family, args.dial, args.verbose)?,
         paths: args.files,
-        values: Values::new(args.set)?,
+        values: Values::new(args.set, secrets(&args.secret)?, false)?,
         updates: args.update,
         jobs: args.jobs,
         format: args.report,
@@ -165,6 +176,23 @@ fn default_address(family: Family) -> Result<Address> {
         Err(env::VarError::NotUnicode(_)) => Err(Failure::usage("CAPCHAT_ADDRESS is not UTF-8")),
         Ok(_) | Err(env::VarError::NotPresent) => Ok(built_in),
     }
+}
+
+/// The values of secrets. Each is that of the environment variable of its name.
+fn secrets(names: &[SecretName]) -> Result<Secrets> {
+    let mut seen = HashSet::new();
+    if let Some(name) = names.iter().map(SecretName::as_str).find(|name| !seen.insert(*name)) {
+        return Err(Failure::usage(format_args!("--secret {name} is given twice")));
+    }
+    let secret = |name: &SecretName| {
+        let name = name.as_str();
+        let fail = |what: &str| {
+            Failure::usage(format_args!("--secret {name}: the environment variable {name} {what}"))
+        };
+        let value = env::var_os(name).ok_or_else(|| fail("is not set"))?;
+        Secret::new(name, value.as_bytes()).map_err(|what| fail(&what))
+    };
+    names.iter().map(secret).collect()
 }
 
 /// See <https://no-color.org>.

@@ -10,6 +10,7 @@ mod divergence;
 mod format;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
+mod holdback;
 mod playable;
 mod player;
 #[cfg(test)]
@@ -18,6 +19,7 @@ mod reader;
 mod recorder;
 mod report_text;
 mod scan;
+mod secrets;
 mod template;
 #[cfg(any(test, fuzzing))]
 mod testing;
@@ -27,11 +29,14 @@ mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
 pub(crate) use divergence::Divergence;
-pub(crate) use format::{Connection, Item, Side, Transcript};
+#[cfg(any(test, fuzzing))]
+pub(crate) use format::Transcript;
+pub(crate) use format::{Connection, Item, Side};
 pub(crate) use playable::Playable;
 pub(crate) use player::{End, Follow, Learn, Player, Prologue, Step, Turn};
 pub(crate) use reader::read;
 pub(crate) use recorder::Recorder;
 pub(crate) use report_text::ReportText;
+pub(crate) use secrets::{Secret, Secrets};
 pub(crate) use update::{Conflict, rewrite};
 pub(crate) use variables::{Variables, check_value, is_name};

@@ -37,6 +37,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME, or never' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l set -d 'Give a variable a value (may be repeated)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l secret -d 'Take a secret from the environment variable NAME' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l record -d 'Record each connection as a transcript in DIR' -r -f -a "(__fish_complete_directories)"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 'Log format: text or json' -r -f -a "text\t'One line per event'
 json\t'One JSON object per line'"
@@ -58,6 +59,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prompt -d 'P
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l prologue -d 'Play the client side of a transcript first' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l set -d 'Set a variable of the prologue (may be repeated)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l record -d 'Save the conversation as a transcript' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l secret -d 'Hide the secret of environment variable NAME' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s l -l listen -d 'Wait for one connection instead of making one'
@@ -74,6 +76,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l set -d 'Give a variable a value (may be repeated)' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l secret -d 'Take a secret from the environment variable NAME' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s j -l jobs -d 'Run N transcripts in parallel' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l report -d 'Report format: text, tap or junit' -r -f -a "text\t'For people'
 tap\t'The Test Anything Protocol, version 13'

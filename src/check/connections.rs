@@ -60,7 +60,7 @@ impl Connections {
     }
 
     fn trace(&self, connection: Connection) -> Option<Trace> {
-        self.verbose.then(|| Trace::new(self.playable.transcript(), connection, self.start))
+        self.verbose.then(|| Trace::new(&self.playable, connection, self.start))
     }
 }
 
@@ -71,10 +71,12 @@ impl Opener for Connections {
             dialer.retry = Duration::ZERO;
         }
         if let Some(text) = address {
-            let shown = printable(&String::from_utf8_lossy(&text[..text.len().min(LONGEST_ADDRESS)]));
+            let secrets = self.playable.secrets();
+            let safe = |text: &str| printable(&secrets.mask_text(text));
+            let shown = safe(&String::from_utf8_lossy(&text[..text.len().min(LONGEST_ADDRESS)]));
             match self.parse(connection, text) {
                 Ok(address) => {
-                    self.addresses.insert(connection, printable(&address.to_string()));
+                    self.addresses.insert(connection, safe(&address.to_string()));
                     dialer.address = address;
                 }
                 Err(error) => {
@@ -85,10 +87,11 @@ impl Opener for Connections {
             }
         }
         let trace = self.trace(connection);
+        let (address, secrets) = (self.address(connection), self.playable.secrets().clone());
         Box::pin(async move {
-            let stream = dialer.dial().await.map_err(|error| error.to_string())?;
+            let stream = dialer.dial().await.map_err(|error| secrets.mask_text(&error.to_string()))?;
             if let Some(trace) = &trace {
-                trace.opened(&dialer.address);
+                trace.opened(&address);
             }
             Ok(observed(stream, trace))
         })

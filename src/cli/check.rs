@@ -9,7 +9,7 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 use super::{CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS, parse_count};
 use crate::check::ReportFormat;
 use crate::duration;
-use crate::playing::Setting;
+use crate::playing::{SecretName, Setting};
 
 #[derive(Args, Debug)]
 #[command(disable_help_flag = true)]
@@ -67,6 +67,14 @@ pub(crate) struct CheckArgs {
     /// does.
     #[arg(long, value_name = "NAME=VALUE", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
     pub(crate) set: Vec<Setting>,
+
+    /// Take a secret from the environment variable NAME
+    ///
+    /// The value of the variable NAME is that of the environment variable. It is used as with --set, but not shown:
+    /// reports have \{NAME} in its place, and an update that would write it is a conflict. It has at least 4 bytes. May
+    /// be repeated.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
+    pub(crate) secret: Vec<SecretName>,
 
     /// Run N transcripts in parallel
     #[arg(

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueHint};
 use super::{AddressArgs, CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS};
 use crate::connect::Eol;
 use crate::duration;
-use crate::playing::Setting;
+use crate::playing::{SecretName, Setting};
 
 const SENDING: &str = "Sending";
 const PROMPT: &str = "Prompt";
@@ -127,6 +127,13 @@ pub(crate) struct ConnectArgs {
     /// The file is replaced at the end, even if the conversation is interrupted.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = TRANSCRIPTS)]
     pub(crate) record: Option<PathBuf>,
+
+    /// Hide the secret of environment variable NAME
+    ///
+    /// The recording, and what is shown of the prologue, have \{NAME} in place of the value of the environment variable.
+    /// The prologue can send it as with --set. It has at least 4 bytes. May be repeated; requires --record or --prologue.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
+    pub(crate) secret: Vec<SecretName>,
 
     /// Report connection events on standard error
     ///

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueHint};
 
 use super::{AddressArgs, FamilyArgs, HELP, LIMITS, TRANSCRIPTS, parse_count};
 use crate::duration;
-use crate::playing::Setting;
+use crate::playing::{SecretName, Setting};
 use crate::serve::LogFormat;
 
 const REPLIES: &str = "Replies";
@@ -85,6 +85,14 @@ pub(crate) struct ServeArgs {
         help_heading = TRANSCRIPTS
     )]
     pub(crate) set: Vec<Setting>,
+
+    /// Take a secret from the environment variable NAME
+    ///
+    /// The value of the variable NAME is that of the environment variable. It is used as with --set, but not shown:
+    /// recordings and the log have \{NAME} in its place. It has at least 4 bytes. May be repeated; requires --play or
+    /// --record.
+    #[arg(long, value_name = "NAME", value_hint = ValueHint::Other, help_heading = TRANSCRIPTS)]
+    pub(crate) secret: Vec<SecretName>,
 
     /// Record each connection as a transcript in DIR
     ///

@@ -64,9 +64,7 @@ impl Prologue {
         timeout: Option<Duration>,
         recording: Option<Recording>,
     ) -> Result<Conversation> {
-        let trace = self
-            .is_verbose
-            .then(|| Trace::new(self.playable.transcript(), Connection::FIRST, Instant::now()));
+        let trace = self.is_verbose.then(|| Trace::new(&self.playable, Connection::FIRST, Instant::now()));
         stream.observe(observers(recording.clone(), trace));
         let is_users_limit = self.playable.shorten_timeout(timeout);
         let mut performance =

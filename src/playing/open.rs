@@ -41,5 +41,5 @@ pub(crate) fn open(path: &Path, own: Side, values: &Values) -> Result<Playable> 
     })?;
     transcript::read(path, &bytes)
         .and_then(|transcript| Playable::new(transcript, own, values.variables()))
-        .map_err(Failure::usage)
+        .map_err(|error| Failure::usage(values.secrets().mask_text(&error.to_string())))
 }

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::replace_file::Replacement;
 use crate::memory;
 use crate::messages::reason;
-use crate::transcript::{Recorder, Side};
+use crate::transcript::{Recorder, Secrets, Side};
 use crate::transport::Observer;
 
 /// What is added to the name of a recording that could not be completed.
@@ -52,19 +52,20 @@ struct NewFile {
 }
 
 impl Recording {
-    /// Records to a new file. Returns an error if it exists or cannot be created.
-    pub(crate) fn create(path: &Path, own: Side) -> io::Result<Self> {
+    /// Records to a new file, with holes in place of secrets. Returns an error if it exists or cannot be created.
+    pub(crate) fn create(path: &Path, own: Side, secrets: Secrets) -> io::Result<Self> {
         let file = NewFile { file: File::create_new(path)?, path: path.to_owned(), length: 0 };
-        Ok(Self::new(own, Destination::New(file)))
+        Ok(Self::new(own, secrets, Destination::New(file)))
     }
 
-    /// Records to a temporary file, which replaces `path` at the end.
-    pub(crate) fn replace(path: &Path, own: Side) -> io::Result<Self> {
-        Ok(Self::new(own, Destination::Replacement(Replacement::create(path)?)))
+    /// The same, to a temporary file, which replaces `path` at the end.
+    pub(crate) fn replace(path: &Path, own: Side, secrets: Secrets) -> io::Result<Self> {
+        Ok(Self::new(own, secrets, Destination::Replacement(Replacement::create(path)?)))
     }
 
-    fn new(own: Side, destination: Destination) -> Self {
-        let inner = Inner { own, recorder: Recorder::default(), destination, error: None };
+    fn new(own: Side, secrets: Secrets, destination: Destination) -> Self {
+        let recorder = Recorder::default().masking(secrets);
+        let inner = Inner { own, recorder, destination, error: None };
         Self(Arc::new(Mutex::new(inner)))
     }
 

@@ -3,9 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::messages;
-use crate::text::printable;
-use crate::transcript::{Connection, Recorder, Side, Transcript};
-use crate::transport::{Address, Observer};
+use crate::transcript::{Connection, Playable, Recorder, Side};
+use crate::transport::Observer;
 
 /// A connection that is shown. A line that nothing completes is shown once the other side speaks, or when this is
 /// dropped.
@@ -21,14 +20,14 @@ pub(crate) struct Trace {
 
 impl Trace {
     /// Shows a connection on which this transcript is played.
-    pub(crate) fn new(transcript: &Transcript, connection: Connection, start: Instant) -> Self {
-        let path = transcript.path.display().to_string();
-        Self { path, connection, start, recorder: Recorder::with_eol(transcript.eol), last: None }
+    pub(crate) fn new(playable: &Playable, connection: Connection, start: Instant) -> Self {
+        let transcript = playable.transcript();
+        let recorder = Recorder::with_eol(transcript.eol).masking(playable.secrets().clone());
+        Self { path: transcript.path.display().to_string(), connection, start, recorder, last: None }
     }
 
-    /// Shows that the connection was opened in the middle of the conversation.
-    pub(crate) fn opened(&self, address: &Address) {
-        let address = printable(&address.to_string());
+    /// Shows that the connection was opened in the middle of the conversation. The address is safe to print.
+    pub(crate) fn opened(&self, address: &str) {
         self.show(self.start.elapsed(), &format!("C CONNECT {address}"));
     }
 
@@ -66,7 +65,7 @@ impl Trace {
 
 impl Drop for Trace {
     fn drop(&mut self) {
-        self.flush();
+        self.end(Recorder::finish);
     }
 }
 

@@ -10,22 +10,24 @@ use std::time::SystemTime;
 use anyhow::{Context, Result};
 
 use crate::playing::Recording;
-use crate::transcript::Side;
+use crate::transcript::{Secrets, Side};
 use crate::transport::Peer;
 
 /// The directory.
 #[derive(Debug)]
 pub(super) struct Records {
     directory: PathBuf,
+    /// What the recordings do not show.
+    secrets: Secrets,
     count: AtomicU64,
 }
 
 impl Records {
     /// Opens a directory, and creates it if needed.
-    pub(super) fn open(directory: &Path) -> Result<Self> {
+    pub(super) fn open(directory: &Path, secrets: Secrets) -> Result<Self> {
         fs::create_dir_all(directory)
             .with_context(|| format!("cannot create directory {}", directory.display()))?;
-        Ok(Self { directory: directory.to_owned(), count: AtomicU64::new(0) })
+        Ok(Self { directory: directory.to_owned(), secrets, count: AtomicU64::new(0) })
     }
 
     /// Creates the recording of a client: a file named by the time, the client and a number.
@@ -34,11 +36,12 @@ impl Records {
         let time = humantime::format_rfc3339_seconds(SystemTime::now()).to_string().replace(['-', ':'], "");
         let client: String = client.to_string().chars().map(in_file_name).collect();
         let name = format!("{time}-{client}-{number}");
-        match Recording::create(&self.directory.join(format!("{name}.chat")), Side::Server) {
+        let create =
+            |name: &str| Recording::create(&self.directory.join(name), Side::Server, self.secrets.clone());
+        match create(&format!("{name}.chat")) {
             // Another server that records here: clients of Unix sockets have no names to tell them apart.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-                let name = format!("{name}-{}.chat", process::id());
-                Recording::create(&self.directory.join(name), Side::Server)
+                create(&format!("{name}-{}.chat", process::id()))
             }
             created => created,
         }

@@ -35,7 +35,9 @@ impl Service {
     ) -> Result<Self> {
         let limits = Limits { idle: settings.idle_timeout, connection: settings.max_connection_time };
         let admission = || -> Result<Admission> {
-            let records = settings.record.as_deref().map(Records::open).transpose()?;
+            let secrets = settings.values.secrets();
+            let open = |directory| Records::open(directory, secrets.clone());
+            let records = settings.record.as_deref().map(open).transpose()?;
             Ok(Admission { records, log: log.clone() })
         };
         if !settings.play.is_empty() {

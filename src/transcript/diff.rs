@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
@@ -11,8 +12,9 @@ use super::divergence::{Divergence, Fault};
 use super::format::{Connection, Entry, Item, LineEnding, Side};
 use super::playable::Playable;
 use super::player::MOST_KEPT;
+use super::secrets::Secrets;
 use super::variables::{Variables, is_name};
-use super::writer::{duration, escaped, line_of, literals, notation};
+use super::writer::{duration, escaped, line_of, masked, masked_literals};
 use crate::text::printable;
 
 /// How many items are shown before the one that failed.
@@ -88,7 +90,7 @@ impl Diff {
         let not_run = entries.len().saturating_sub(index + 1);
         let mut lines = vec![
             DiffLine::Label(format!("--- expected {path}")),
-            DiffLine::Label(format!("+++ received {peer}")),
+            DiffLine::Label(format!("+++ received {}", playable.secrets().mask_text(peer))),
         ];
         lines.extend(compared(playable, divergence));
         lines.extend(
@@ -103,7 +105,7 @@ impl Diff {
         let is_rewritten =
             matches!(fault, Fault::Differs { .. } | Fault::EofForReset | Fault::Unexpected { .. });
         Self {
-            headline: format!("{path}:{line}: {} ({within}{sent})", headline(fault, own)),
+            headline: format!("{path}:{line}: {} ({within}{sent})", headline(fault, own, playable.secrets())),
             can_be_updated: is_single && is_literal && is_rewritten,
             lines,
         }
@@ -114,12 +116,14 @@ impl Diff {
 fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let (transcript, own) = (playable.transcript(), playable.own());
     let Divergence { index, connection, fault, .. } = divergence;
-    let text = |entry: &Entry| line_of(entry, transcript.eol);
+    let secrets = playable.secrets();
+    let text = |entry: &Entry| line_of(entry, transcript.eol, secrets);
     let context = transcript.entries[index.saturating_sub(CONTEXT)..*index].iter();
     let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(entry))).collect();
     let expected = transcript.entries.get(*index).map(text);
     let received = fault.received();
-    let received = literals(own.other(), &received[..received.len().min(SHOWN)], transcript.eol);
+    let received = &received[..secrets.cut(received, SHOWN)];
+    let received = masked_literals(own.other(), received, transcript.eol, secrets);
     let received = received.into_iter().map(|line| DiffLine::Received(connection.number(line)));
     match fault {
         // The item itself may still follow.
@@ -154,13 +158,14 @@ fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
             _,
         ) => None,
     };
-    lines.extend(end.map(|end| DiffLine::Received(connection.number(notation(&end, transcript.eol)))));
+    lines.extend(end.map(|end| DiffLine::Received(connection.number(masked(&end, transcript.eol, secrets)))));
     lines
 }
 
-fn headline(fault: &Fault, own: Side) -> &str {
-    match (fault, own) {
-        (Fault::NotConnected { error }, _) => error,
+fn headline<'f>(fault: &'f Fault, own: Side, secrets: &Secrets) -> Cow<'f, str> {
+    let headline = match (fault, own) {
+        // The address may have holes.
+        (Fault::NotConnected { error }, _) => return secrets.mask_text(error).into(),
         (Fault::Differs { .. } | Fault::EofForReset, Side::Client) => "server reply differs",
         (Fault::Differs { .. } | Fault::EofForReset, Side::Server) => "client message differs",
         // A mock has no time limits.
@@ -172,7 +177,8 @@ fn headline(fault: &Fault, own: Side) -> &str {
         (Fault::ClosedEarly { .. }, Side::Client) => "server closed early",
         (Fault::ClosedEarly { .. }, Side::Server) => "client closed early",
         (Fault::Reset { .. }, _) => "connection reset",
-    }
+    };
+    headline.into()
 }
 
 /// Points out what the compared lines do not show.
@@ -214,7 +220,7 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
         ));
     }
     notes.extend(note_of(fault, own, is_skipping(&transcript.entries[..*index], *connection)));
-    notes.extend(values(variables));
+    notes.extend(values(variables, playable.secrets()));
     notes
 }
 
@@ -229,15 +235,17 @@ fn hole_in_text(playable: &Playable, index: usize) -> Option<&str> {
     starts.find_map(|rest| rest[..rest.find('}')?].split('=').next().filter(|name| is_name(name)))
 }
 
-/// The variables that are bound, the latest ones if there are many.
-fn values(variables: &Variables) -> Vec<String> {
-    let all = variables.iter();
+/// The variables that are bound, but for secrets; the latest ones if there are many.
+fn values(variables: &Variables, secrets: &Secrets) -> Vec<String> {
+    let all: Vec<_> = variables.iter().filter(|(name, _)| !secrets.is_name(name)).collect();
     let hidden = all.len().saturating_sub(MOST_VALUES);
     let mut notes: Vec<_> = all
+        .into_iter()
         .skip(hidden)
         .map(|(name, value)| {
-            let text = escaped(&value[..value.len().min(SHOWN)]);
-            format!("{name} = {text}{}", if value.len() > SHOWN { "..." } else { "" })
+            let shown = secrets.cut(value, SHOWN);
+            let text = escaped(&value[..shown], secrets);
+            format!("{name} = {text}{}", if value.len() > shown { "..." } else { "" })
         })
         .collect();
     if hidden > 0 {

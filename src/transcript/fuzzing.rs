@@ -8,7 +8,7 @@ use super::testing::{Delivery, ModelServer, Playing, converse};
 use super::update::rewrite;
 pub(crate) use super::writer::duration;
 use super::writer::{line_of, literals};
-use super::{Diff, Follow, Learn, Playable, Side, Transcript, Variables, read};
+use super::{Diff, Follow, Learn, Playable, Secrets, Side, Transcript, Variables, read};
 use crate::text::is_plain;
 
 /// A time below this may pass while bytes are on their way.
@@ -180,7 +180,8 @@ fn kept(transcript: &Transcript) -> Vec<&str> {
 }
 
 fn text_of(transcript: &Transcript) -> String {
-    let items = transcript.entries.iter().map(|entry| line_of(entry, transcript.eol) + "\n");
+    let items =
+        transcript.entries.iter().map(|entry| line_of(entry, transcript.eol, &Secrets::default()) + "\n");
     format!("%eol {}\n{}", name_of(transcript.eol), items.collect::<String>())
 }
 

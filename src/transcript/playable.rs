@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::compare::LONGEST_LINE;
 use super::format::{Connection, Entry, Item, Side, Transcript};
 use super::reader::ParseError;
+use super::secrets::Secrets;
 use super::template::{Ambiguity, Template};
 use super::variables::Variables;
 use super::writer::notation;
@@ -34,7 +35,7 @@ impl Playable {
     pub(crate) fn new(mut transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
         let mut bound: HashSet<&str> = given.iter().map(|(name, _)| name).collect();
         for entry in &transcript.entries {
-            if let Err(message) = check(&entry.item, own, &bound) {
+            if let Err(message) = check(&entry.item, own, &given, &bound) {
                 return Err(ParseError { path: transcript.path, line: entry.line, message });
             }
             bound.extend(entry.item.names());
@@ -61,6 +62,11 @@ impl Playable {
     /// The variables that are bound from the start.
     pub(super) fn given(&self) -> &Variables {
         &self.given
+    }
+
+    /// The values that are not shown.
+    pub(crate) fn secrets(&self) -> &Secrets {
+        self.given.secrets()
     }
 
     /// Whether an item has a hole or a group of this name.
@@ -147,7 +153,7 @@ fn client_first(mut entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Returns an error, what was expected and what was found, if an item cannot be played as `own`, or be compared.
-fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
+fn check(item: &Item, own: Side, given: &Variables, bound: &HashSet<&str>) -> Result<(), String> {
     let letter = item.side().letter();
     let not_text =
         |form: &str| Err(format!("expected text for the {own} to send ('{letter}: text'), found '{form}'"));
@@ -156,13 +162,15 @@ fn check(item: &Item, own: Side, bound: &HashSet<&str>) -> Result<(), String> {
         Item::Skip(Side::Client, _) if own == Side::Client => not_text("C ..."),
         Item::Template(side, template) if *side == own => check_sent(template, own, bound),
         Item::Connect(Some(address)) if own == Side::Client => check_sent(address, own, bound),
-        Item::Template(_, template) => template.check_received().map_err(|ambiguity| match ambiguity {
-            Ambiguity::Adjacent => "expected text between two holes, found none".to_owned(),
-            Ambiguity::AtEnd => "expected text after the last hole, found the end of the item".to_owned(),
-            Ambiguity::Twice(name) => {
-                format!("expected each name once in an item, found '\\{{{name}}}' twice")
-            }
-        }),
+        Item::Template(_, template) => {
+            template.check_received(|name| given.get(name).is_some()).map_err(|ambiguity| match ambiguity {
+                Ambiguity::Adjacent => "expected text between two holes, found none".to_owned(),
+                Ambiguity::AtEnd => "expected text after the last hole, found the end of the item".to_owned(),
+                Ambiguity::Twice(name) => {
+                    format!("expected each name once in an item, found '\\{{{name}}}' twice")
+                }
+            })
+        }
         Item::Literal(..)
         | Item::Pattern(..)
         | Item::Skip(..)
@@ -182,8 +190,8 @@ fn check_sent(template: &Template, own: Side, bound: &HashSet<&str>) -> Result<(
             Err(format!("expected a sample for the {own} to send ('\\{{=sample}}'), found '\\{{}}'"))
         }
         Some(Some(name)) => Err(format!(
-            "expected a value for the {own} to send ('\\{{{name}=sample}}', --set {name}=VALUE, or a \
-             hole above), found '\\{{{name}}}'"
+            "expected a value for the {own} to send ('\\{{{name}=sample}}', --set {name}=VALUE, \
+             --secret {name}, or a hole above), found '\\{{{name}}}'"
         )),
     }
 }

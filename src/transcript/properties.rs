@@ -3,6 +3,7 @@
 mod connections;
 mod holes;
 mod prologue;
+mod secrets;
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;

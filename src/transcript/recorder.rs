@@ -1,7 +1,9 @@
 //! Writes down a conversation while it goes on, as text to be appended to a file.
 
 use super::format::{Item, LineEnding, Side};
-use super::writer::{LONGEST_PIECE, literals, notation};
+use super::holdback::{Event, Holdback};
+use super::secrets::Secrets;
+use super::writer::{LONGEST_PIECE, masked_literals, notation};
 
 /// How many bytes wait for a first complete line. Then the line ending is LF.
 const LONGEST_HELD: usize = 64 * 1024;
@@ -9,6 +11,7 @@ const LONGEST_HELD: usize = 64 * 1024;
 /// Records one conversation. Each call returns the text that is certain by then.
 #[derive(Debug, Default)]
 pub(crate) struct Recorder {
+    holdback: Holdback,
     /// The line ending of the first complete line. Until there is one, items are held back, within limits.
     eol: Option<LineEnding>,
     held: Vec<Item>,
@@ -44,8 +47,49 @@ impl Recorder {
         Self { eol: Some(eol), has_started: true, ..Self::default() }
     }
 
+    /// Writes holes in place of these secrets.
+    #[must_use]
+    pub(crate) fn masking(self, secrets: Secrets) -> Self {
+        Self { holdback: Holdback::new(secrets), ..self }
+    }
+
     /// Takes what a side says: client bytes when they are handed to the socket, server bytes when they are read.
     pub(crate) fn say(&mut self, side: Side, bytes: &[u8]) -> String {
+        if self.holdback.is_certain(bytes) {
+            return self.add(side, bytes);
+        }
+        let events = self.holdback.take(Event::Said(side, bytes.to_vec()));
+        self.add_all(events)
+    }
+
+    /// Takes a side's EOF.
+    pub(crate) fn end(&mut self, side: Side) -> String {
+        let events = self.holdback.take(Event::Ended(side));
+        self.add_all(events)
+    }
+
+    /// Takes a reset of the connection by the server.
+    pub(crate) fn reset(&mut self) -> String {
+        let events = self.holdback.take(Event::Reset);
+        self.add_all(events)
+    }
+
+    /// Ends a recording that may have no ending. Nothing is recorded after this.
+    pub(crate) fn finish(&mut self) -> String {
+        let events = self.holdback.finish();
+        self.add_all(events) + &self.stop()
+    }
+
+    fn add_all(&mut self, events: Vec<Event>) -> String {
+        let texts = events.into_iter().map(|event| match event {
+            Event::Said(side, bytes) => self.add(side, &bytes),
+            Event::Ended(side) => self.add_end(side),
+            Event::Reset => self.add_reset(),
+        });
+        texts.collect()
+    }
+
+    fn add(&mut self, side: Side, bytes: &[u8]) -> String {
         match (self.state, side) {
             _ if bytes.is_empty() => return String::new(),
             (State::Open, _) | (State::ClientEnded, Side::Server) => {}
@@ -67,7 +111,8 @@ impl Recorder {
         };
         said.extend_from_slice(bytes);
         let complete = memchr::memrchr(b'\n', &said).map_or(0, |line_feed| line_feed + 1);
-        let complete = complete + (said.len() - complete) / LONGEST_PIECE * LONGEST_PIECE;
+        let pieces = (said.len() - complete) / LONGEST_PIECE * LONGEST_PIECE;
+        let complete = complete + self.holdback.secrets().cut(&said[complete..], pieces);
         let partial = said.split_off(complete);
         if !said.is_empty() {
             self.learn_eol(&said);
@@ -79,8 +124,7 @@ impl Recorder {
         text
     }
 
-    /// Takes a side's EOF.
-    pub(crate) fn end(&mut self, side: Side) -> String {
+    fn add_end(&mut self, side: Side) -> String {
         let (next, is_written) = match (self.state, side) {
             (State::Open, Side::Client) => (State::ClientEnded, true),
             (State::Open, Side::Server) => (State::ServerEnded { client_went_on: false }, true),
@@ -96,21 +140,19 @@ impl Recorder {
             + &self.write_if_over()
     }
 
-    /// Takes a reset of the connection by the server.
-    pub(crate) fn reset(&mut self) -> String {
+    fn add_reset(&mut self) -> String {
         match self.state {
             State::Open | State::ClientEnded => {
                 self.state = State::Over;
                 self.flush() + &self.write(Item::Reset) + &self.write_if_over()
             }
             // `S RST` may not follow `S EOF`.
-            State::ServerEnded { .. } => self.finish(),
+            State::ServerEnded { .. } => self.stop(),
             State::Over => String::new(),
         }
     }
 
-    /// Ends a recording that may have no ending. Nothing is recorded after this.
-    pub(crate) fn finish(&mut self) -> String {
+    fn stop(&mut self) -> String {
         self.state = State::Over;
         self.flush() + &self.write_if_over()
     }
@@ -162,7 +204,7 @@ impl Recorder {
         self.held_bytes = 0;
         for item in self.held.drain(..) {
             let lines = match &item {
-                Item::Literal(side, bytes) => literals(*side, bytes, eol),
+                Item::Literal(side, bytes) => masked_literals(*side, bytes, eol, self.holdback.secrets()),
                 item => vec![notation(item, eol)],
             };
             for line in lines {
@@ -177,6 +219,7 @@ impl Recorder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transcript::Secret;
 
     #[test]
     fn joins_and_cuts_what_was_said_and_writes_the_ending() {
@@ -238,6 +281,48 @@ mod tests {
             assert!(said < written + 2 * LONGEST_PIECE, "{said} bytes said, {written} written");
         }
         assert_eq!(recorder.say(Side::Client, b"\r\n"), format!("S\\ {}\\\nC\\ \\r\n", "a".repeat(30_000)));
+    }
+
+    fn hiding(values: &[(&str, &str)]) -> Recorder {
+        let secret = |(name, value): &(&str, &str)| Secret::new(name, value.as_bytes()).unwrap();
+        Recorder::default().masking(values.iter().map(secret).collect())
+    }
+
+    #[test]
+    fn writes_holes_in_place_of_secrets() {
+        let mut recorder = hiding(&[("pw", "hunter2"), ("user", "anna")]);
+        let text = [
+            recorder.say(Side::Server, b"login: "),
+            recorder.say(Side::Client, b"an"),
+            recorder.say(Side::Client, b"na\nhunt"),
+            recorder.say(Side::Client, b"er"),
+            recorder.say(Side::Client, b"2\nto be hu"),
+            recorder.say(Side::Server, b"h"),
+            recorder.say(Side::Server, b"unter2anna, hi"),
+            recorder.end(Side::Client),
+            recorder.say(Side::Server, b"hunte"),
+            recorder.finish(),
+        ];
+        assert_eq!(
+            text.concat(),
+            "S\\ login: \\\nC\\ \\{user}\nC\\ \\{pw}\nC\\ to be hu\\\nS\\ \\{pw}\\{user}, hi\\\nC EOF\nS\\ hunte\\\n"
+        );
+    }
+
+    #[test]
+    fn a_secret_in_a_long_line_is_not_cut() {
+        for before in LONGEST_PIECE - 8..=LONGEST_PIECE + 1 {
+            for pieces in [7, 40_000] {
+                let line =
+                    ["x".repeat(before), "hunter2".to_owned(), "y".repeat(10), "\n".to_owned()].concat();
+                let mut recorder = hiding(&[("pw", "hunter2")]);
+                let mut text: String =
+                    line.as_bytes().chunks(pieces).map(|piece| recorder.say(Side::Client, piece)).collect();
+                text += &recorder.finish();
+                assert_eq!(text.matches(r"\{pw}").count(), 1);
+                assert!(!text.contains("hunter2"), "{before} {pieces}");
+            }
+        }
     }
 
     #[test]

@@ -79,12 +79,13 @@ impl Template {
         self.holes().filter_map(|hole| hole.name.as_deref())
     }
 
-    /// Returns an error if it is not known where each hole ends.
-    pub(super) fn check_received(&self) -> Result<(), Ambiguity> {
+    /// Returns an error if it is not known where each hole ends. A name that is given from the start is text.
+    pub(super) fn check_received(&self, is_given: impl Fn(&str) -> bool) -> Result<(), Ambiguity> {
         let mut names: Vec<&str> = Vec::new();
         let mut is_after_hole = false;
         for segment in &self.segments {
             match segment {
+                Segment::Hole(Hole { name: Some(name), .. }) if is_given(name) => is_after_hole = false,
                 Segment::Hole(_) if is_after_hole => return Err(Ambiguity::Adjacent),
                 Segment::Hole(hole) => {
                     is_after_hole = true;

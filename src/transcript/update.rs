@@ -1,12 +1,13 @@
 //! Rewrites the server side of a transcript to what the server says now.
 //!
 //! Only literal server lines, `S EOF` and `S RST` are ever rewritten. Every other line, comments and empty lines
-//! among them, stays where it is, byte for byte.
+//! among them, stays where it is, byte for byte. No secret is ever written.
 
 mod edits;
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -15,8 +16,9 @@ use super::format::{Entry, Item, Side, Transcript};
 use super::player::{End, Skipping, Turn};
 use super::reader::read;
 use super::scan::Scan;
+use super::secrets::Secrets;
 use super::variables::Variables;
-use super::writer::{literals, notation, pieces};
+use super::writer::{literals, masked, notation, pieces};
 use edits::Edits;
 
 /// Why a transcript cannot be rewritten.
@@ -31,6 +33,8 @@ pub(crate) struct Conflict {
 enum Reason {
     /// This item, which only a person may change, no longer matches.
     NoMatch(String),
+    /// What the server said contains the secret of this name.
+    Secret(String),
     /// The new text would not be a transcript. That is a bug, but it must not cost a file.
     NotReadable(String),
 }
@@ -40,6 +44,7 @@ impl fmt::Display for Conflict {
         write!(f, "{}:{}: ", self.path.display(), self.line)?;
         match &self.reason {
             Reason::NoMatch(item) => write!(f, "'{item}' no longer matches")?,
+            Reason::Secret(name) => write!(f, "the new reply contains the secret '\\{{{name}}}'")?,
             Reason::NotReadable(error) => write!(f, "cannot be rewritten: {error}")?,
         }
         f.write_str("; edit it by hand (file unchanged)")
@@ -49,7 +54,7 @@ impl fmt::Display for Conflict {
 impl std::error::Error for Conflict {}
 
 /// The transcript's text with what the server said in `turns`; `None` if it has that already. Returns an error
-/// if a pattern, an `S ...` or an `S QUIET` no longer matches.
+/// if a pattern, an `S ...` or an `S QUIET` no longer matches, or if the new text would contain a secret.
 pub(crate) fn rewrite(transcript: &Transcript, turns: &[Turn]) -> Result<Option<String>, Conflict> {
     let mut edits = Edits::default();
     for turn in turns.iter().filter(|turn| !turn.matched) {
@@ -69,6 +74,22 @@ pub(super) fn bindings(transcript: &Transcript, turn: &Turn) -> Result<Variables
     Alignment::new(transcript, turn).align(&mut Edits::default())
 }
 
+/// The names of the secrets in the lines that were received, by the indexes of the lines.
+fn secrets_of(lines: &[&[u8]], received: &[u8], secrets: &Secrets) -> HashMap<usize, String> {
+    let mut names = HashMap::new();
+    let mut found = secrets.find(received).into_iter().peekable();
+    let mut start = 0;
+    for (index, line) in lines.iter().enumerate() {
+        let end = start + line.len();
+        while found.next_if(|found| found.range.end <= start).is_some() {}
+        if let Some(found) = found.peek().filter(|found| found.range.start < end) {
+            names.insert(index, found.name.to_owned());
+        }
+        start = end;
+    }
+    names
+}
+
 fn is_skip(entry: &Entry) -> bool {
     matches!(entry.item, Item::Skip(..))
 }
@@ -80,6 +101,8 @@ struct Alignment<'t> {
     /// The line of the file after which the next new line is inserted.
     place: usize,
     lines: Vec<&'t [u8]>,
+    /// The names of the secrets in some of the lines, by their indexes.
+    secrets: HashMap<usize, String>,
     /// Those of the names in the items.
     variables: Variables,
     end: Option<End>,
@@ -91,6 +114,7 @@ struct Alignment<'t> {
 impl<'t> Alignment<'t> {
     fn new(transcript: &'t Transcript, turn: &'t Turn) -> Self {
         let (first, last) = turn.items;
+        let lines: Vec<_> = pieces(&turn.received).collect();
         Self {
             transcript,
             items: &transcript.entries[first..last],
@@ -99,7 +123,8 @@ impl<'t> Alignment<'t> {
                 (None, Some(entry)) => entry.line - 1,
                 (None, None) => transcript.source.len(),
             },
-            lines: pieces(&turn.received).collect(),
+            secrets: secrets_of(&lines, &turn.received, turn.variables.secrets()),
+            lines,
             variables: turn.variables.clone(),
             end: turn.end,
             skip: transcript.entries[..first]
@@ -136,14 +161,14 @@ impl<'t> Alignment<'t> {
                     let found = found.ok_or_else(|| self.conflict(entry))?;
                     let end = if self.skip.is_some() { at } else { found };
                     self.skip(at..found)?;
-                    self.replace(&mut literals, at..end, edits);
+                    self.replace(&mut literals, at..end, edits)?;
                     self.bind(entry, found);
                     at = found + 1;
                     self.place = entry.line;
                 }
                 Item::Skip(..) => {
                     let end = (at + literals.len()).min(self.lines.len());
-                    self.replace(&mut literals, at..end, edits);
+                    self.replace(&mut literals, at..end, edits)?;
                     at = end;
                     self.skip = Some(entry);
                     self.place = entry.line;
@@ -156,7 +181,7 @@ impl<'t> Alignment<'t> {
         let end = self.lines.len();
         let start = if self.skip.is_some() { end } else { at };
         self.skip(at..end)?;
-        self.replace(&mut literals, start..end, edits);
+        self.replace(&mut literals, start..end, edits)?;
         self.rewrite_end(edits);
         Ok(self.variables)
     }
@@ -208,9 +233,14 @@ impl<'t> Alignment<'t> {
     }
 
     /// Replaces literal items with lines. Those that are the same at the start and at the end stay.
-    fn replace(&mut self, literals: &mut Vec<&'t Entry>, lines: std::ops::Range<usize>, edits: &mut Edits) {
+    fn replace(
+        &mut self,
+        literals: &mut Vec<&'t Entry>,
+        lines: std::ops::Range<usize>,
+        edits: &mut Edits,
+    ) -> Result<(), Conflict> {
         let old = std::mem::take(literals);
-        let new = &self.lines[lines];
+        let new = &self.lines[lines.clone()];
         let is_same = |entry: &Entry, line: &[u8]| matches!(&entry.item, Item::Literal(_, is) if is == line);
         let head = old.iter().zip(new).take_while(|(entry, line)| is_same(entry, line)).count();
         let tail = old[head..].iter().rev().zip(new[head..].iter().rev());
@@ -218,6 +248,12 @@ impl<'t> Alignment<'t> {
         let changed = &old[head..old.len() - tail];
         let new = &new[head..new.len() - tail];
         let mut place = head.checked_sub(1).map_or(self.place, |before| old[before].line);
+        let mut written = lines.skip(head).take(new.len());
+        if let Some(name) = written.find_map(|index| self.secrets.get(&index)) {
+            let line = changed.first().map_or(place, |entry| entry.line);
+            let reason = Reason::Secret(name.clone());
+            return Err(Conflict { path: self.transcript.path.clone(), line, reason });
+        }
         for (index, entry) in changed.iter().enumerate() {
             match new.get(index) {
                 Some(line) => edits.replace(entry.line, self.text(line)),
@@ -229,6 +265,7 @@ impl<'t> Alignment<'t> {
             edits.insert_after(place, self.text(line));
         }
         self.place = old.last().map_or(self.place, |entry| entry.line).max(self.place);
+        Ok(())
     }
 
     fn rewrite_end(&self, edits: &mut Edits) {
@@ -264,7 +301,7 @@ impl<'t> Alignment<'t> {
     }
 
     fn conflict(&self, entry: &Entry) -> Conflict {
-        let item = notation(&entry.item, self.transcript.eol);
+        let item = masked(&entry.item, self.transcript.eol, self.variables.secrets());
         Conflict { path: self.transcript.path.clone(), line: entry.line, reason: Reason::NoMatch(item) }
     }
 }

@@ -1,34 +1,56 @@
 //! Variables: what the holes and the named groups of a conversation have matched.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::secrets::Secrets;
 
 /// Named values, in the order in which they were bound. A name that is bound stays as it is.
 ///
 /// A script owns those of its conversation: all connections of a file share them, and each client of a mock has its
-/// own.
+/// own. Cheap to clone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Variables {
+pub(crate) struct Variables(Arc<Bound>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Bound {
     values: Vec<(String, Vec<u8>)>,
     /// Where a name is in `values`.
     places: HashMap<String, usize>,
+    /// Those values that are not shown.
+    secrets: Secrets,
 }
 
 impl Variables {
+    /// Secrets, bound.
+    pub(crate) fn with_secrets(secrets: &Secrets) -> Self {
+        let mut variables = Self(Arc::new(Bound { secrets: secrets.clone(), ..Bound::default() }));
+        for secret in secrets.iter() {
+            variables.bind(secret.name(), secret.value());
+        }
+        variables
+    }
+
+    pub(super) fn secrets(&self) -> &Secrets {
+        &self.0.secrets
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&[u8]> {
-        self.places.get(name).map(|&place| &self.values[place].1[..])
+        self.0.places.get(name).map(|&place| &self.0.values[place].1[..])
     }
 
     /// Binds a name, unless it is bound.
     pub(crate) fn bind(&mut self, name: &str, value: &[u8]) {
-        if !self.places.contains_key(name) {
-            self.places.insert(name.to_owned(), self.values.len());
-            self.values.push((name.to_owned(), value.to_owned()));
+        if !self.0.places.contains_key(name) {
+            let bound = Arc::make_mut(&mut self.0);
+            bound.places.insert(name.to_owned(), bound.values.len());
+            bound.values.push((name.to_owned(), value.to_owned()));
         }
     }
 
-    /// Those of some names.
+    /// Those of some names, and what is secret.
     pub(super) fn only<'n>(&self, names: impl IntoIterator<Item = &'n str>) -> Self {
-        let mut some = Self::default();
+        let mut some = Self(Arc::new(Bound { secrets: self.0.secrets.clone(), ..Bound::default() }));
         for name in names {
             if let Some(value) = self.get(name) {
                 some.bind(name, value);
@@ -38,7 +60,7 @@ impl Variables {
     }
 
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = (&str, &[u8])> + ExactSizeIterator {
-        self.values.iter().map(|(name, value)| (&name[..], &value[..]))
+        self.0.values.iter().map(|(name, value)| (&name[..], &value[..]))
     }
 }
 

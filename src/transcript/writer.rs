@@ -5,17 +5,13 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::format::{Entry, Item, LineEnding, Pattern, Side};
+use super::secrets::Secrets;
 use super::template::{Hole, Segment, Template};
 use crate::text::is_plain;
 
 /// The longest piece of a line that is written as one item, in bytes. Escaped, it is still short enough for the
 /// reader.
 pub(super) const LONGEST_PIECE: usize = 64 * 1024;
-
-/// The line of an item with its connection.
-pub(super) fn line_of(entry: &Entry, eol: LineEnding) -> String {
-    entry.connection.number(notation(&entry.item, eol))
-}
 
 /// The line of an item of the first connection.
 pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
@@ -52,6 +48,43 @@ pub(super) fn literals(side: Side, bytes: &[u8], eol: LineEnding) -> Vec<String>
     pieces(bytes).map(|piece| literal(side, piece, eol)).collect()
 }
 
+/// The line of an item as it is shown, with holes in place of secrets.
+pub(super) fn masked(item: &Item, eol: LineEnding, secrets: &Secrets) -> String {
+    let line = notation(&secrets.mask(item), eol);
+    match item {
+        Item::Pattern(..) | Item::Skip(_, Some(_)) => secrets.mask_text(&line),
+        Item::Literal(..)
+        | Item::Template(..)
+        | Item::Skip(_, None)
+        | Item::Connect(_)
+        | Item::End(_)
+        | Item::Reset
+        | Item::Wait(..)
+        | Item::Quiet(_) => line,
+    }
+}
+
+/// The same with its connection.
+pub(super) fn line_of(entry: &Entry, eol: LineEnding, secrets: &Secrets) -> String {
+    entry.connection.number(masked(&entry.item, eol, secrets))
+}
+
+/// The lines of items for the bytes that one side said, with holes in place of secrets.
+pub(super) fn masked_literals(side: Side, bytes: &[u8], eol: LineEnding, secrets: &Secrets) -> Vec<String> {
+    if !secrets.are_in(bytes) {
+        return literals(side, bytes, eol);
+    }
+    let mut lines = Vec::new();
+    for mut line in bytes.split_inclusive(|&byte| byte == b'\n') {
+        while !line.is_empty() {
+            let (piece, rest) = line.split_at(secrets.cut(line, LONGEST_PIECE));
+            lines.push(masked(&Item::Literal(side, piece.to_vec()), eol, secrets));
+            line = rest;
+        }
+    }
+    lines
+}
+
 /// Splits bytes after each line feed, and lines that are too long for one item.
 pub(super) fn pieces(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     bytes.split_inclusive(|&byte| byte == b'\n').flat_map(|line| line.chunks(LONGEST_PIECE))
@@ -79,10 +112,7 @@ fn template_text(template: &Template, eol: LineEnding) -> String {
         segments => (Err(&[][..]), segments),
     };
     for segment in segments {
-        match segment {
-            Segment::Text(text) => escape_text(text, &mut out),
-            Segment::Hole(hole) => escape_hole(hole, &mut out),
-        }
+        escape_segment(segment, &mut out);
     }
     out + &last.map_or_else(|text| escape(text, false), |text| escape(text, true))
 }
@@ -123,11 +153,20 @@ fn escape(text: &[u8], is_terminated: bool) -> String {
     out
 }
 
-/// Bytes as they are written in `P\` items.
-pub(super) fn escaped(bytes: &[u8]) -> String {
+/// Bytes as they are written in `P\` items, with holes in place of secrets.
+pub(super) fn escaped(bytes: &[u8], secrets: &Secrets) -> String {
     let mut text = String::new();
-    escape_text(bytes, &mut text);
+    for segment in secrets.segments(bytes) {
+        escape_segment(&segment, &mut text);
+    }
     text
+}
+
+fn escape_segment(segment: &Segment, out: &mut String) {
+    match segment {
+        Segment::Text(text) => escape_text(text, out),
+        Segment::Hole(hole) => escape_hole(hole, out),
+    }
 }
 
 fn escape_text(text: &[u8], out: &mut String) {

@@ -15,7 +15,7 @@
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
-//! | holes, variables, `--set` | `holes` |
+//! | holes, variables, `--set`; `--secret` | `holes`; `secrets` |
 //! | several connections in a transcript | `connections` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions with them, and for their clients) |
 //! | what gets through a client, next to other clients | `matrix` |
@@ -51,6 +51,7 @@ mod real_servers;
 mod record;
 mod reports;
 mod scripts;
+mod secrets;
 mod serve;
 mod support;
 mod update;

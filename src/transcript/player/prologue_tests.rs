@@ -11,7 +11,7 @@ fn play(text: &str, mut server: Timetable) -> (String, Result<Handover, Fault>) 
     let playable = Playable::new(parse(text), Side::Client, Variables::default()).unwrap();
     let mut player = Playing::new(Prologue::new(playable));
     converse(&mut player, &mut server, Delivery::Prompt);
-    let sent = player.steps.iter().map(|(_, event)| event.word()).collect();
+    let sent = player.steps.iter().map(|(_, _, event)| event.word()).collect();
     (sent, player.result().map_err(|divergence| divergence.fault))
 }
 

@@ -3,6 +3,7 @@
 use super::holes::{Cut, any_cuts, cut_all};
 use super::*;
 use crate::transcript::format::Entry;
+use crate::transcript::secrets::Secrets;
 use crate::transcript::template::{Hole, Segment, Template};
 use crate::transcript::testing::ModelServer;
 use crate::transcript::writer::line_of;
@@ -35,7 +36,7 @@ fn in_order(entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 fn parsed(entries: &[Entry], eol: LineEnding) -> Transcript {
-    let lines = entries.iter().map(|entry| line_of(entry, eol) + "\n");
+    let lines = entries.iter().map(|entry| line_of(entry, eol, &Secrets::default()) + "\n");
     parse(&format!("%eol {}\n{}", name_of(eol), lines.collect::<String>()))
 }
 
