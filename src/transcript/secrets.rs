@@ -109,18 +109,20 @@ impl Secrets {
     /// are, stay the same. The rest may be the start of a secret, or of a longer one.
     pub(super) fn certain(&self, bytes: &[u8]) -> usize {
         let Some(longest) = self.all.first() else { return bytes.len() };
-        let found = self.find(bytes);
+        // A secret can go on only from the last line.
+        let start = memchr::memrchr(b'\n', bytes).map_or(0, |line_feed| line_feed + 1);
+        let line = &bytes[start..];
+        let found = self.find(line);
         let is_inside = |place: usize| {
-            let near = found.iter().rev().take_while(|found| found.range.end > place);
-            near.into_iter().any(|found| found.range.start < place)
+            let mut near = found.iter().rev().take_while(|found| found.range.end > place);
+            near.any(|found| found.range.start < place)
         };
         let starts_one = |rest: &[u8]| {
             self.iter().any(|secret| secret.value.len() > rest.len() && secret.value.starts_with(rest))
         };
-        let first = bytes.len().saturating_sub(longest.value.len() - 1);
-        (first..bytes.len())
-            .find(|&place| starts_one(&bytes[place..]) && !is_inside(place))
-            .unwrap_or(bytes.len())
+        let mut places = line.len().saturating_sub(longest.value.len() - 1)..line.len();
+        let open = places.find(|&place| starts_one(&line[place..]) && !is_inside(place));
+        open.map_or(bytes.len(), |place| start + place)
     }
 
     /// The secret that would be cut at `place`.

@@ -240,7 +240,8 @@ impl<'t> Alignment<'t> {
         edits: &mut Edits,
     ) -> Result<(), Conflict> {
         let old = std::mem::take(literals);
-        let new = &self.lines[lines.clone()];
+        let start = lines.start;
+        let new = &self.lines[lines];
         let is_same = |entry: &Entry, line: &[u8]| matches!(&entry.item, Item::Literal(_, is) if is == line);
         let head = old.iter().zip(new).take_while(|(entry, line)| is_same(entry, line)).count();
         let tail = old[head..].iter().rev().zip(new[head..].iter().rev());
@@ -248,21 +249,16 @@ impl<'t> Alignment<'t> {
         let changed = &old[head..old.len() - tail];
         let new = &new[head..new.len() - tail];
         let mut place = head.checked_sub(1).map_or(self.place, |before| old[before].line);
-        let mut written = lines.skip(head).take(new.len());
-        if let Some(name) = written.find_map(|index| self.secrets.get(&index)) {
-            let line = changed.first().map_or(place, |entry| entry.line);
-            let reason = Reason::Secret(name.clone());
-            return Err(Conflict { path: self.transcript.path.clone(), line, reason });
-        }
         for (index, entry) in changed.iter().enumerate() {
             match new.get(index) {
-                Some(line) => edits.replace(entry.line, self.text(line)),
+                Some(line) if is_same(entry, line) => {}
+                Some(_) => edits.replace(entry.line, self.text(start + head + index, entry.line)?),
                 None => edits.delete(entry.line),
             }
             place = entry.line;
         }
-        for line in new.iter().skip(changed.len()) {
-            edits.insert_after(place, self.text(line));
+        for index in changed.len()..new.len() {
+            edits.insert_after(place, self.text(start + head + index, place)?);
         }
         self.place = old.last().map_or(self.place, |entry| entry.line).max(self.place);
         Ok(())
@@ -296,8 +292,13 @@ impl<'t> Alignment<'t> {
         }
     }
 
-    fn text(&self, line: &[u8]) -> String {
-        literals(Side::Server, line, self.transcript.eol).concat()
+    /// The text of a line of the turn, to be written at or after `line` of the file.
+    fn text(&self, index: usize, line: usize) -> Result<String, Conflict> {
+        if let Some(name) = self.secrets.get(&index) {
+            let reason = Reason::Secret(name.clone());
+            return Err(Conflict { path: self.transcript.path.clone(), line, reason });
+        }
+        Ok(literals(Side::Server, self.lines[index], self.transcript.eol).concat())
     }
 
     fn conflict(&self, entry: &Entry) -> Conflict {

@@ -53,6 +53,7 @@ fn what_may_go_on_is_not_certain() {
         ("abcdefcd", 6),
         ("xcdXX", 5),
         ("ab\n", 3),
+        ("abcd\nabc", 5),
     ] {
         assert_eq!(all.certain(text.as_bytes()), certain, "{text}");
     }

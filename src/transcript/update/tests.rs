@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::divergence::Fault;
 use super::super::format::Connection;
 use super::super::testing::{Delivery, Event, Party, Playing, converse, parse};
-use super::super::{Learn, Playable};
+use super::super::{Learn, Playable, Secret};
 use super::*;
 
 /// Triggers and replies: once the client has sent the first (`<EOF>`: has ended), the server says the second,
@@ -55,7 +55,11 @@ fn update(text: &str, replies: Replies) -> String {
 }
 
 fn update_from(text: &str, replies: Replies, later: Duration) -> String {
-    let playable = Playable::new(parse(text), Side::Client, Variables::default()).unwrap();
+    update_with(&Variables::default(), text, replies, later)
+}
+
+fn update_with(given: &Variables, text: &str, replies: Replies, later: Duration) -> String {
+    let playable = Playable::new(parse(text), Side::Client, given.clone()).unwrap();
     let mut player = Playing::new(Learn::new(playable.clone()));
     let mut server = Server { replies, later, heard: String::new(), pieces: Vec::new() };
     converse(&mut player, &mut server, Delivery::Prompt);
@@ -293,4 +297,28 @@ fn a_turn_ends_after_as_much_silence_as_the_transcript_says() {
     let old = "C: a\nS: 1\nC EOF\nS EOF\n";
     let new = "C: a\nS: 1\nS: 2\nC EOF\nS EOF\n";
     assert_eq!(update_from(&format!("%gap 500ms\n{old}"), server, later), format!("%gap 500ms\n{new}"));
+}
+
+#[test]
+fn no_secret_is_written() {
+    let secret = Secret::new("pw", b"hunter2").unwrap();
+    let given = Variables::with_secrets(&Secrets::from_iter([secret]));
+    let by_hand = "; edit it by hand (file unchanged)";
+    let new = format!(r"the new reply contains the secret '\{{pw}}'{by_hand}");
+    for (text, reply, expected) in [
+        ("C: a\nS: old\n", "my hunter2\n", format!("t.chat:2: {new}")),
+        ("C: a\nS: old\n", "old\nand\nhunter2", format!("t.chat:2: {new}")),
+        ("# c\nC: a\n", "hunter2\n", format!("t.chat:2: {new}")),
+        ("C: a\nS\\ my \\{pw}\nS: b\n", "my hunter2\nB\n", "C: a\nS\\ my \\{pw}\nS: B\n".to_owned()),
+        // Somebody has written it already.
+        ("C: a\nS: x\nS: hunter2\nS: y\n", "1\nhunter2\n2\n", "C: a\nS: 1\nS: hunter2\nS: 2\n".to_owned()),
+        (
+            "C: a\nS\\ my \\{pw}\n",
+            "your hunter2\n",
+            format!(r"t.chat:2: 'S\ my \{{pw}}' no longer matches{by_hand}"),
+        ),
+        ("C: a\nS~ hunter2.\n", "hunter2\n", format!(r"t.chat:2: 'S~ \{{pw}}.' no longer matches{by_hand}")),
+    ] {
+        assert_eq!(update_with(&given, text, &[("a\n", reply)], LATER), expected, "{text}");
+    }
 }
