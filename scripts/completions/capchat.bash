@@ -69,7 +69,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__check)
-            opts="-a -4 -6 -w -j -v -h --address --connect-timeout --retry --timeout --max-time --update --set --jobs --report --color --verbose --help"
+            opts="-a -4 -6 -w -j -v -h --address --connect-timeout --retry --timeout --max-time --update --set --secret --jobs --report --color --verbose --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,6 +125,13 @@ _capchat() {
                     fi
                     return 0
                     ;;
+                --secret)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 --jobs)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
@@ -154,7 +161,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__connect)
-            opts="-4 -6 -l -w -C -v -h --listen --connect-timeout --retry --timeout --max-time --eol --crlf --lockstep --greeting --gap --until-eof --prompt --no-history --prologue --set --record --verbose --help"
+            opts="-4 -6 -l -w -C -v -h --listen --connect-timeout --retry --timeout --max-time --eol --crlf --lockstep --greeting --gap --until-eof --prompt --no-history --prologue --set --record --secret --verbose --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -250,6 +257,13 @@ _capchat() {
                     fi
                     return 0
                     ;;
+                --secret)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -328,7 +342,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__serve)
-            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --set --record --quiet --verbose --log-format --help"
+            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --set --secret --record --quiet --verbose --log-format --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -385,6 +399,13 @@ _capchat() {
                     return 0
                     ;;
                 --set)
+                    COMPREPLY=("${cur}")
+                    if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
+                        compopt -o nospace
+                    fi
+                    return 0
+                    ;;
+                --secret)
                     COMPREPLY=("${cur}")
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace

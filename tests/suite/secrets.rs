@@ -296,3 +296,20 @@ fn unusable_secrets_are_usage_errors() {
     server.has_seen_nobody();
     assert_eq!(chats.names(), ["t.chat"]);
 }
+
+#[test]
+fn a_prologue_shows_no_secret() {
+    let (chats, server) = (Chats::new(), login_server());
+    let mut printed = Printed::default();
+    let start = "S\\ login: \\\nC\\ pass \\{PASSWORD}\n";
+    chats.write("in.chat", format!("{start}S\\ \\{{PASSWORD}}\\{{PASSWORD}} is right, token \\{{TOKEN}}\n"));
+    let options = ["-v", "--prologue", "in.chat", "--record", "t.chat"];
+    let run = with_secrets(chats.connect(&server).args(&options).stdin("user x\nquit\n")).run();
+    assert_eq!((run.0.status.code(), run.report()), (Some(0), "hello x\n".to_owned()), "{}", run.errors());
+    printed.add(run.errors());
+    printed.add(chats.read("t.chat"));
+    printed.run(chats.check(&server, &["t.chat"]), 0, &["PASS"]);
+    chats.write("in.chat", format!("{start}S: {PASSWORD}\nC\\ x \\{{TOKEN}}\n"));
+    let report = [r"-S\ \{PASSWORD}", r"+S\ \{PASSWORD}\{PASSWORD} is right, token \{TOKEN}"];
+    printed.run(chats.connect(&server).args(&options), 3, &report);
+}
