@@ -185,16 +185,13 @@ fn mistakes_are_found_before_any_connection() {
 fn eight_more_connections_with_much_to_say_are_all_read() {
     // Each line is longer than what the kernel keeps: a connection that is not read would hold up its server.
     let line = "x".repeat(900_000);
-    let mut text = String::from("%timeout 60s\n");
-    for connection in 2..=9 {
-        for _ in 0..4 {
-            text += &format!("C{connection}: {line}\n");
-        }
-    }
-    text += "C: first\nS: FIRST\n";
-    for connection in (2..=9).rev() {
-        text += &format!("S{connection}: {0}\nS{connection}: {0}\nS{connection} ...\n", line.to_uppercase());
-    }
+    let reply = line.to_uppercase();
+    let said: String = (2..=9).map(|connection| format!("C{connection}: {line}\n").repeat(4)).collect();
+    let replies: String = (2..=9)
+        .rev()
+        .map(|connection| format!("S{connection}: {reply}\n").repeat(2) + &format!("S{connection} ...\n"))
+        .collect();
+    let text = format!("%timeout 60s\n{said}C: first\nS: FIRST\n{replies}");
     let server = TestServer::start(&[]);
     Chats::with(text).passes(server.address());
 }
