@@ -120,6 +120,17 @@ fn the_report_shows_the_connection_and_its_address() {
 }
 
 #[test]
+fn what_the_server_said_before_its_last_reply_is_judged_on_every_connection() {
+    let chats = Chats::with("C2: join bob\nS2: welcome bob\nC: tell bob hello\nS: told\n");
+    let server = switchboard();
+    // The order in which the two are read depends on the system.
+    for _ in 0..20 {
+        let run = chats.check(&server, &["t.chat"]).run();
+        run.reports(3, &["t.chat:5: unexpected output (last sent: line 3)", " S: told\n+S2: hello\n"]);
+    }
+}
+
+#[test]
 fn a_connection_that_cannot_be_made_is_a_failure() {
     let nobody = Nobody::new();
     let address = nobody.address();
