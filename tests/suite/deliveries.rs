@@ -167,7 +167,7 @@ fn the_result_does_not_depend_on_the_delivery() {
     let chats = &chats;
     let run = |how: Delivery| {
         let address = custom_server(move |stream| drop(serve(stream, how)));
-        let run = chats.check(&address, &["."]).args(&["--jobs", "32"]).run();
+        let run = chats.check(&address, &["."]).args(&["--jobs", "16"]).run();
         let errors = run.errors().replace(&address, "ADDRESS");
         (run.0.status.code(), run.report().replace(&address, "ADDRESS"), errors)
     };

@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write, pipe};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,18 @@ use crate::support::custom_server::{custom_server, read_all};
 use crate::support::programs::{capchat, capchat_after, capchat_traced};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
-use crate::support::wait::{DEADLINE, eventually, wait_for_exit};
+use crate::support::terminal::Terminal;
+use crate::support::wait::{DEADLINE, eventually, lines_of, wait_for_exit};
+
+/// Waits until a process handles a signal, which ends it before that.
+fn wait_until_caught(child: &Child, signal: Signal) {
+    eventually("a handler", || {
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+        let caught = u64::from_str_radix(caught, 16).unwrap();
+        (caught & 1 << (signal.as_raw() - 1) != 0).then_some(())
+    });
+}
 
 const NO_THREADS: &str = "clone,clone3:error=EAGAIN";
 
@@ -86,7 +97,95 @@ fn a_pipe_that_cannot_start_its_threads_fails_with_one_line() {
     assert_eq!((output.status.code(), errors.as_str()), (Some(1), expected));
 }
 
+#[test]
+fn a_prompt_that_cannot_start_its_thread_restores_the_terminal() {
+    let server = TestServer::start(&[]);
+    let Some(mut traced) = capchat_traced(NO_THREADS) else { return };
+    traced.args(["connect", server.address()]);
+    let screen = Terminal::with(traced).start().expect_exit(1);
+    let line = "capchat: could not start the line editor: could not start a thread: resource";
+    assert!(screen.contains(line), "{screen}");
+}
+
+/// Runs `command` with a resolver that takes three seconds: it reads this file first.
+fn with_a_slow_resolver(arguments: &[&str]) -> Option<Run> {
+    capchat_traced("close:delay_enter=0")?;
+    let mut command = Command::new("strace");
+    command.args(["-D", "-f", "-qq", "-o", "/dev/null", "-P", "/etc/hosts"]);
+    command.args(["-e", "inject=openat:delay_enter=3000000", env!("CARGO_BIN_EXE_capchat")]).args(arguments);
+    Some(Run::of(command))
+}
+
+#[test]
+fn limits_hold_while_a_name_is_looked_up() {
+    // Without a limit, the host is unknown.
+    for (arguments, status, text) in [
+        (&["--max-time", "500ms"][..], 124, "timed out: not finished after 500ms (--max-time)"),
+        (&["--connect-timeout", "500ms"], 1, "no answer within 500ms"),
+        (&["--connect-timeout", "9s"], 1, "unknown host"),
+    ] {
+        let arguments = [&["connect", "no-such-host.invalid:1"], arguments].concat();
+        let Some(run) = with_a_slow_resolver(&arguments) else { return };
+        let run = run.run();
+        // strace may add a line about the delay.
+        let errors = run.errors();
+        let line = errors.lines().next().unwrap_or_default();
+        assert_eq!(run.0.status.code(), Some(status), "{errors}");
+        assert!(line.starts_with("capchat: ") && line.contains(text), "{errors}");
+    }
+    let chats = Chats::with("S: x\n");
+    let path = chats.path("t.chat");
+    let arguments = ["check", path.to_str().unwrap(), "-a", "no-such-host.invalid:1", "--max-time", "500ms"];
+    let Some(run) = with_a_slow_resolver(&arguments) else { return };
+    run.run().reports(124, &["timed out: not finished after 500ms (--max-time)"]);
+}
+
 // Files.
+
+#[test]
+fn an_update_is_on_disk_before_and_after_the_file_is_replaced() {
+    if capchat_traced("close:delay_enter=0").is_none() {
+        return;
+    }
+    let server = TestServer::start(&[]);
+    let chats = Chats::with("C: hi\nS: HO\n");
+    let calls = chats.path("calls");
+    let mut command = Command::new("strace");
+    command.args(["-f", "-qq", "-y", "-e", "trace=fsync,/rename", "-o"]).arg(&calls);
+    command.args([env!("CARGO_BIN_EXE_capchat"), "check", "--update", "-a", server.address()]);
+    Run::of({
+        command.arg(chats.path("t.chat"));
+        command
+    })
+    .run()
+    .reports(0, &["1 updated"]);
+    let calls = fs::read_to_string(&calls).unwrap();
+    let calls: Vec<&str> = calls.lines().collect();
+    let directory = format!("<{}>", chats.path("").display().to_string().trim_end_matches('/'));
+    let [file, rename, sync] = calls[..] else { panic!("{calls:?}") };
+    assert!(file.contains(" fsync(") && file.contains("/.t.chat."), "{calls:?}");
+    assert!(rename.contains(" rename"), "{calls:?}");
+    assert!(sync.contains(" fsync(") && sync.contains(&directory), "{calls:?}");
+}
+
+#[test]
+fn a_limit_on_the_size_of_files_leaves_a_file_that_is_to_be_updated() {
+    let server = TestServer::start(&[]);
+    let line = "a line of some bytes ".repeat(100);
+    let text = format!("C: {line}\nS: x\n");
+    let chats = Chats::with(&text);
+    let mut command = capchat_after("ulimit -f 1");
+    command.args(["check", "--update", "t.chat", "-a", server.address()]).current_dir(chats.path(""));
+    Run::of(command).run().reports(1, &["FAIL t.chat: could not write: file too large\n"]);
+    assert_eq!((chats.read("t.chat"), chats.names().len()), (text.clone(), 1));
+
+    let mut command = capchat_after("ulimit -f 1");
+    command.args(["connect", server.address(), "--record", "t.chat"]).current_dir(chats.path(""));
+    let run = Run::of(command).stdin(format!("{line}\n")).run();
+    run.fails_with(1, &["could not write t.chat: file too large"]);
+    assert_eq!(run.report(), format!("{line}\n").to_uppercase());
+    assert_eq!((chats.read("t.chat"), chats.names().len()), (text, 1));
+}
 
 #[test]
 fn a_socket_s_directory_that_another_program_has_locked_does_not_block() {
@@ -102,11 +201,9 @@ fn a_socket_s_directory_that_another_program_has_locked_does_not_block() {
     assert!(server.wait().success());
     // And while it waits for the lock.
     let mut child = capchat().args(["serve", &address]).stdout(Stdio::null()).spawn().unwrap();
-    thread::sleep(Duration::from_millis(200));
-    let start = Instant::now();
+    wait_until_caught(&child, Signal::TERM);
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(wait_for_exit(&mut child).success());
-    assert!(start.elapsed() < Duration::from_secs(3));
 }
 
 #[test]
@@ -118,7 +215,7 @@ fn a_signal_ends_a_server_whose_transcript_is_a_fifo() {
     command.args(["serve", "127.0.0.1:0", "--play"]).arg(&fifo).stdout(Stdio::null());
     for has_writer in [false, true] {
         let mut child = command.spawn().unwrap();
-        thread::sleep(Duration::from_millis(300));
+        wait_until_caught(&child, Signal::TERM);
         // With a writer that writes nothing, reading blocks instead of opening.
         let writer = has_writer.then(|| {
             let flags = OFlags::WRONLY | OFlags::NONBLOCK;
@@ -183,7 +280,7 @@ fn a_limit_on_the_size_of_files_does_not_end_a_server_that_logs_to_one() {
 
 #[test]
 fn a_log_on_a_non_blocking_descriptor_loses_nothing() {
-    let (mut reader, writer) = pipe().unwrap();
+    let (reader, writer) = pipe().unwrap();
     // A terminal or pipe that is shared with node, for example.
     fcntl_setfl(&writer, fcntl_getfl(&writer).unwrap() | OFlags::NONBLOCK).unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -200,25 +297,13 @@ fn a_log_on_a_non_blocking_descriptor_loses_nothing() {
         client.read_exact(&mut [0; 3]).unwrap();
     }
     // The pipe holds 64 KiB, and the rest waits.
-    let mut log = vec![0; 100];
-    reader.read_exact(&mut log).unwrap();
-    let reading = thread::spawn(move || {
-        reader.read_to_end(&mut log).unwrap();
-        String::from_utf8(log).unwrap()
-    });
-    thread::sleep(Duration::from_millis(300));
+    let log = lines_of(reader);
+    for count in 0..2 * clients {
+        let line = log.recv_timeout(DEADLINE).unwrap_or_else(|_| panic!("only {count} lines"));
+        assert!(line.contains(" connected") || line.contains(" disconnected ("), "{line}");
+    }
     rustix::process::kill_process(rustix::process::Pid::from_child(&child), Signal::TERM).unwrap();
     assert!(wait_for_exit(&mut child).success());
-    let log = reading.join().unwrap();
-    let complete =
-        log.lines().filter(|line| line.contains(" connected") || line.contains(" disconnected (")).count();
-    let dropped: usize = log
-        .lines()
-        .filter_map(|line| line.strip_suffix(" log lines dropped"))
-        .map(|count| count.parse::<usize>().unwrap())
-        .sum();
-    assert_eq!(complete + dropped, 2 * clients, "{dropped} dropped");
-    assert_eq!(dropped, 0);
 }
 
 #[test]
@@ -247,14 +332,21 @@ fn an_announced_path_cannot_drive_a_terminal() {
 fn a_client_that_fails_while_it_is_accepted_costs_the_others_nothing() {
     for error in ["EPROTO", "ENETDOWN", "EHOSTUNREACH", "EPERM", "ECONNABORTED", "ENOPROTOOPT", "ENONET"] {
         let injection = format!("accept4:error={error}:when=1..3");
-        let Some(mut traced) = capchat_traced(&injection) else { return };
-        let server = TestServer::start_with(traced.args(["serve", "127.0.0.1:0"]), 1);
-        let start = Instant::now();
-        server.connect().expect_answer();
-        let time = start.elapsed();
-        assert!(time < Duration::from_millis(400), "{error}: {time:?}");
-        let log = server.log_line();
-        assert!(log.ends_with(" connected"), "{error}: {log}");
+        let mut fastest = DEADLINE;
+        // A busy machine may need several attempts.
+        for _ in 0..5 {
+            let Some(mut traced) = capchat_traced(&injection) else { return };
+            let server = TestServer::start_with(traced.args(["serve", "127.0.0.1:0"]), 1);
+            let start = Instant::now();
+            server.connect().expect_answer();
+            fastest = fastest.min(start.elapsed());
+            let log = server.log_line();
+            assert!(log.ends_with(" connected"), "{error}: {log}");
+            if fastest < Duration::from_millis(400) {
+                break;
+            }
+        }
+        assert!(fastest < Duration::from_millis(400), "{error}: {fastest:?}");
     }
 }
 

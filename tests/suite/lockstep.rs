@@ -48,7 +48,7 @@ fn an_unterminated_last_line_is_followed_by_eof() {
 #[test]
 fn a_full_output_pipe_is_not_a_gap() {
     wait_for_a_long_reply(&[]);
-    wait_for_a_long_reply(&["--gap", "100ms"]);
+    wait_for_a_long_reply(&["--gap", "500ms"]);
 }
 
 #[track_caller]
@@ -70,7 +70,7 @@ fn wait_for_a_long_reply(args: &[&str]) {
     let mut client = Run::connect(&address).args(&["--lockstep"]).args(args).start();
     client.stdin.write_all(b"1\n2\n").unwrap();
     // Nobody reads for several times the gap: the second line must wait for all of the first reply.
-    assert!(second_line.recv_timeout(Duration::from_millis(500)).is_err());
+    assert!(second_line.recv_timeout(Duration::from_millis(1500)).is_err());
     assert_eq!(client.line().len(), LENGTH);
     second_line.recv_timeout(DEADLINE).unwrap();
     assert_eq!(client.line(), "end\n");
@@ -112,7 +112,7 @@ fn a_missing_reply_times_out() {
         stream.write_all(b"first\n").unwrap();
         read_all(&stream);
     });
-    let run = Run::connect(&address).args(&["--lockstep", "-w", "300ms"]).stdin("a\nb\nc\n").run();
+    let run = Run::connect(&address).args(&["--lockstep", "-w", "1s"]).stdin("a\nb\nc\n").run();
     run.fails_with(124, &["waiting for a reply"]);
     assert_eq!(run.0.stdout, b"first\n");
 }
@@ -137,7 +137,7 @@ fn many_lines_are_quick() {
 }
 
 /// How much silence ends a reply in these tests, and how much later than that the greeting comes.
-const GAP: Duration = Duration::from_millis(300);
+const GAP: Duration = Duration::from_millis(700);
 
 /// A server that refuses input before its greeting, then expects each line and sends its reply, piece by piece, and
 /// then closes.
@@ -173,7 +173,7 @@ fn is_recorded_right(greeting: &'static str, replies: &'static [(&str, &[&str])]
     let address = strict_server(greeting, replies);
     let chats = Chats::new();
     let input = lines(replies.len(), |index| replies[index].0.to_owned());
-    let mut args = vec!["--lockstep", "--gap", "300ms", "--crlf", "--record", "t.chat"];
+    let mut args = vec!["--lockstep", "--gap", "700ms", "--crlf", "--record", "t.chat"];
     if !greeting.is_empty() {
         args.push("--greeting");
     }
@@ -300,11 +300,11 @@ fn with_a_gap_a_missing_reply_is_no_error() {
             sender.send((line.unwrap(), Instant::now())).unwrap();
         }
     });
-    let args = ["--lockstep", "--gap", "200ms", "-w", "1s"];
+    let args = ["--lockstep", "--gap", "600ms", "-w", "3s"];
     Run::connect(&address).args(&args).stdin("a\nb\nc\n").run().succeeds_with("");
     let lines: Vec<_> = lines.try_iter().collect();
     assert_eq!(lines.iter().map(|(line, _)| line.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
     for pair in lines.windows(2) {
-        assert!(pair[1].1 - pair[0].1 >= Duration::from_millis(150), "{lines:?}");
+        assert!(pair[1].1 - pair[0].1 >= Duration::from_millis(200), "{lines:?}");
     }
 }

@@ -18,7 +18,7 @@ use crate::support::programs::{capchat, is_missing, is_openbsd_nc_missing, skipp
 use crate::support::wait::kill_at_deadline;
 
 /// How long something may take to get through.
-const LIMIT: Duration = Duration::from_secs(2);
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// A direction in which nothing moves for this long is blocked. Longer than a busy machine may take.
 const STILL: Duration = Duration::from_millis(500);
@@ -302,11 +302,20 @@ impl OtherClient {
 
     /// A report of what was measured, if that is not what is documented.
     fn compare(&self, documented: &[bool]) -> String {
-        let measured = measure(|_| {
-            let mut command = Command::new(self.command[0]);
-            command.args(&self.command[1..]);
-            command
-        });
+        let measure = || {
+            measure(|_| {
+                let mut command = Command::new(self.command[0]);
+                command.args(&self.command[1..]);
+                command
+            })
+        };
+        let mut measured = measure();
+        // A busy machine may take longer than `STILL` or `SETTLED`.
+        for _ in 0..2 {
+            if measured != documented {
+                measured = measure();
+            }
+        }
         let mut report = String::new();
         if measured != documented {
             let _ = writeln!(report, "\n{:?}:", self.command);

@@ -207,7 +207,8 @@ fn a_refused_connection_is_reported_immediately() {
     Run::connect("127.0.0.1:1")
         .run()
         .fails_with(1, &["could not connect to 127.0.0.1:1: connection refused"]);
-    assert!(start.elapsed() < Duration::from_secs(1));
+    // An attempt may take 10 s.
+    assert!(start.elapsed() < Duration::from_secs(5));
 }
 
 #[test]
@@ -244,7 +245,7 @@ fn lines_end_as_eol_says() {
         (&["--eol", "crlf"], b"a\r\nb\r\n\r\nlast"),
         (&["-C"], b"a\r\nb\r\n\r\nlast"),
         (&["--eol", "none"], b"ablast"),
-        (&["-C", "--lockstep", "-w", "200ms"], b"a\r\n"),
+        (&["-C", "--lockstep", "-w", "1s"], b"a\r\n"),
     ] {
         let (address, received) = recording_server();
         Run::connect(&address).args(arguments).stdin("a\nb\r\n\nlast").run();

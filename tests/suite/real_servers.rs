@@ -185,7 +185,7 @@ fn a_recorded_mail_to_a_slow_exim_can_be_played_to_mail_clients() {
     // Exim does insist.
     let run = connect(&[]);
     assert!(run.report().starts_with("554 SMTP synchronization error"), "{}", run.report());
-    let run = connect(&["--greeting", "--gap", "400ms", "--record", "mail.chat"]);
+    let run = connect(&["--greeting", "--gap", "800ms", "--record", "mail.chat"]);
     assert_eq!((run.0.status.code(), run.errors()), (Some(0), String::new()));
 
     let recording = chats.read("mail.chat");

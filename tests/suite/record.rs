@@ -273,6 +273,27 @@ fn several_servers_record_in_one_directory() {
 }
 
 #[test]
+fn a_conversation_without_line_endings_is_on_disk_while_it_goes_on() {
+    const EACH: usize = 65_535;
+    let chats = Chats::new();
+    let folder = chats.path("records");
+    let server = TestServer::start(&["--message-gap", "1ms", "--record", folder.to_str().unwrap()]);
+    let mut client = server.connect();
+    for exchange in 1..=40 {
+        client.send(vec![b'a'; EACH]);
+        client.expect(vec![b'A'; EACH]);
+        // The last of each side, and one that waits for a first line ending, may be missing.
+        let complete = 2 * EACH * exchange;
+        eventually("the recording", || (records(&chats)[0].1.len() + 4 * EACH > complete).then_some(()));
+    }
+    server.send_signal(Signal::KILL);
+    eventually("the end", || client.stream.read(&mut [0]).is_ok_and(|count| count == 0).then_some(()));
+    let text = records(&chats)[0].1.clone();
+    assert!(text.lines().all(|line| line.starts_with("C\\ a") || line.starts_with("S\\ A")));
+    assert!(text.ends_with('\n'));
+}
+
+#[test]
 fn data_after_the_end_of_the_server_is_recorded() {
     let chats = Chats::new();
     let folder = chats.path("records");
@@ -285,6 +306,18 @@ fn data_after_the_end_of_the_server_is_recorded() {
     server.log_line_with("disconnected");
     let expected = "C: CLOSE SOCKET\nS EOF\nC: more\nC\\ and\\\nC EOF\n";
     eventually("the recording", || (records(&chats)[0].1 == expected).then_some(()));
+}
+
+#[test]
+fn the_reset_of_a_client_leaves_a_recording_without_an_ending() {
+    let chats = Chats::new();
+    let folder = chats.path("records");
+    let server = TestServer::start(&["--record", folder.to_str().unwrap()]);
+    let mut client = server.connect();
+    client.expect_answer();
+    client.reset();
+    server.log_line_with("disconnected");
+    assert_eq!(records(&chats)[0].1, "C: are you there?\nS: ARE YOU THERE?\n");
 }
 
 #[test]

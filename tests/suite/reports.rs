@@ -195,7 +195,7 @@ fn no_color_is_respected_on_a_terminal() {
 #[test]
 fn progress_is_cleared_at_a_timeout() {
     let chats = Chats::new();
-    let (mut terminal, _go_on) = on_a_terminal(&chats, |setup| setup.args(&["--max-time", "700ms"]));
+    let (mut terminal, _go_on) = on_a_terminal(&chats, |setup| setup.args(&["--max-time", "3s"]));
     terminal.wait_for("2 of 3, 1 failed");
     let screen = terminal.expect_exit(124);
     assert!(screen.contains("\ncapchat: ") && !screen.contains("2 of 3, 1 failed"), "{screen}");

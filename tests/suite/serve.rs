@@ -2,14 +2,17 @@
 
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
 use crate::support::client::{Client, raise_descriptor_limit};
-use crate::support::programs::{capchat, skipped};
+use crate::support::programs::{capchat, capchat_after, skipped};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::wait::{DEADLINE, eventually, wait_for_exit};
@@ -161,6 +164,16 @@ fn serves_on_a_unix_socket_and_removes_it() {
     server.send_signal(Signal::TERM);
     assert_eq!(server.wait().code(), Some(0));
     assert!(!fs::exists(&path).unwrap());
+}
+
+#[test]
+fn the_permissions_of_a_unix_socket_follow_the_umask() {
+    for (umask, expected) in [("077", 0o700), ("007", 0o770), ("0", 0o777)] {
+        let (_folder, path) = socket_path();
+        let mut command = capchat_after(&format!("umask {umask}"));
+        let _server = TestServer::start_with(command.args(["serve", &format!("unix:{path}")]), 1);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, expected);
+    }
 }
 
 #[test]
@@ -352,13 +365,13 @@ fn keepalive_looks_for_clients_that_vanish() {
 
 #[test]
 fn an_idle_client_is_disconnected_cleanly() {
-    let server = TestServer::start(&["--idle-timeout", "300ms"]);
+    let server = TestServer::start(&["--idle-timeout", "1s"]);
     let mut idle = server.connect();
+    let start = Instant::now();
     idle.send("hello\n");
     idle.expect("HELLO\n");
-    let start = Instant::now();
     idle.expect_end("");
-    assert!(start.elapsed() >= Duration::from_millis(200));
+    assert!(start.elapsed() >= Duration::from_secs(1));
     drop(idle);
     assert!(server.log_line_with("disconnected").contains("disconnected (idle timeout)"));
 }
@@ -390,7 +403,7 @@ fn a_client_that_takes_no_replies_is_idle() {
 #[test]
 fn a_client_that_takes_its_replies_slowly_is_not_idle() {
     const LENGTH: usize = 8 << 20;
-    let server = TestServer::start(&["--idle-timeout", "1s"]);
+    let server = TestServer::start(&["--idle-timeout", "3s"]);
     let mut client = Client::connect_with_small_buffer(server.address());
     let mut sender = client.stream.try_clone().unwrap();
     let sending = std::thread::spawn(move || {
@@ -400,7 +413,7 @@ fn a_client_that_takes_its_replies_slowly_is_not_idle() {
     let mut received = 0;
     let mut buffer = vec![0; 8 << 10];
     // Far less than the part of its buffer that the server's kernel waits for before it reports room.
-    for _ in 0..40 {
+    for _ in 0..45 {
         std::thread::sleep(Duration::from_millis(100));
         received += client.stream.read(&mut buffer).unwrap();
     }
@@ -440,10 +453,8 @@ fn a_close_does_not_wait_for_a_client_that_takes_nothing() {
         .collect();
     let descriptors = || fs::read_dir(format!("/proc/{}/fd", server.pid().as_raw_nonzero())).unwrap().count();
     eventually("descriptors", || (descriptors() > 40).then_some(()));
-    let start = Instant::now();
+    // Those that got all of their replies may still discard for 10 s. The kernel gives up the others after two minutes.
     eventually("the end of all clients", || (descriptors() < 20).then_some(()));
-    // Those that got all of their replies may still discard for 10 s.
-    assert!(start.elapsed() < Duration::from_secs(14), "{:?}", start.elapsed());
     drop(clients);
 }
 
@@ -455,18 +466,20 @@ fn a_connection_can_have_a_time_limit() {
     let sender = dripping.stream.try_clone().unwrap();
     let drip = std::thread::spawn(move || {
         let mut sender = &sender;
-        while sender.write_all(b"x").is_ok() && start.elapsed() < Duration::from_secs(5) {
+        while sender.write_all(b"x").is_ok() && start.elapsed() < Duration::from_secs(20) {
             std::thread::sleep(Duration::from_millis(20));
         }
     });
     let mut received = Vec::new();
     dripping.stream.read_to_end(&mut received).unwrap();
     let time = start.elapsed();
-    assert!(time >= Duration::from_millis(900) && time < Duration::from_secs(4), "{time:?}");
+    assert!(time >= Duration::from_millis(900) && time < Duration::from_secs(15), "{time:?}");
     // The unfinished message was answered.
     assert!(received.len() > 10 && received.iter().all(|&byte| byte == b'X'));
-    drop(dripping);
+    // The drip ends too, and the server sees a clean end.
+    dripping.end();
     drip.join().unwrap();
+    drop(dripping);
     assert!(server.log_line_with("disconnected").contains("disconnected (connection time limit)"));
     // One that never pauses.
     let mut busy = server.connect();
@@ -474,7 +487,7 @@ fn a_connection_can_have_a_time_limit() {
     std::thread::spawn(move || while sender.write_all(&[b'x'; 4096]).is_ok() {});
     let start = Instant::now();
     let _ = std::io::copy(&mut busy.stream, &mut std::io::sink());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     // One that takes nothing.
     let mut client = server.connect();
     fill(&mut client, &vec![b'x'; 32 << 20]);
@@ -483,7 +496,7 @@ fn a_connection_can_have_a_time_limit() {
 
 #[test]
 fn an_idle_client_gets_the_answer_to_an_unfinished_message() {
-    let server = TestServer::start(&["--idle-timeout", "300ms", "--message-gap", "never"]);
+    let server = TestServer::start(&["--idle-timeout", "1s", "--message-gap", "never"]);
     let mut client = server.connect();
     client.send("hello");
     client.expect_end("HELLO");
@@ -509,6 +522,23 @@ fn sigterm_and_sigint_close_every_connection_cleanly() {
         let again = TestServer::start_with(capchat().args(["serve", server.address()]), 1);
         again.connect().expect_answer();
     }
+}
+
+#[test]
+fn a_hangup_removes_the_socket_unless_it_was_ignored_at_the_start() {
+    let (_folder, path) = socket_path();
+    let address = format!("unix:{path}");
+    let mut server = TestServer::start_with(capchat().args(["serve", &address]), 1);
+    server.send_signal(Signal::HUP);
+    assert!(server.wait().success());
+    assert!(!fs::exists(&path).unwrap());
+
+    let mut command = capchat_after("trap '' HUP");
+    let mut server = TestServer::start_with(command.args(["serve", &address]), 1);
+    server.send_signal(Signal::HUP);
+    Run::connect(&address).stdin("hi\n").run().succeeds_with("HI\n");
+    server.send_signal(Signal::TERM);
+    assert!(server.wait().success());
 }
 
 #[test]
@@ -565,19 +595,32 @@ fn a_client_that_reads_slowly_gets_what_it_sent_before_the_signal() {
 fn replies_that_the_shutdown_cuts_off_end_with_a_reset() {
     let mut server = TestServer::start(&["-q"]);
     // With some of these lengths, the last replies do not fit in the kernel's buffers.
+    let sent = Arc::new(AtomicUsize::new(0));
     let clients: Vec<_> = (1..60)
         .map(|number| {
             let client = server.connect();
             let mut sender = client.stream.try_clone().unwrap();
             let length = number * (128 << 10);
+            let sent = Arc::clone(&sent);
             let sending = std::thread::spawn(move || {
-                let _ = sender.write_all(&vec![b'x'; length]);
+                let chunk = vec![b'x'; 64 << 10];
+                for _ in 0..length / chunk.len() {
+                    if sender.write_all(&chunk).is_err() {
+                        return;
+                    }
+                    sent.fetch_add(1, Ordering::Relaxed);
+                }
                 let _ = sender.shutdown(std::net::Shutdown::Write);
             });
             (client, length, sending)
         })
         .collect();
-    std::thread::sleep(Duration::from_secs(1));
+    // What is sent after the signal is not answered.
+    eventually("clients that are done or blocked", || {
+        let before = sent.load(Ordering::Relaxed);
+        std::thread::sleep(Duration::from_secs(1));
+        (sent.load(Ordering::Relaxed) == before).then_some(())
+    });
     server.send_signal(Signal::TERM);
     assert!(server.wait().success());
     let mut cut = 0;
@@ -603,7 +646,8 @@ fn a_client_that_stays_delays_the_exit_and_a_second_signal_ends_it() {
     server.send_signal(Signal::TERM);
     let start = Instant::now();
     assert!(server.wait().success());
-    assert!(start.elapsed() < Duration::from_secs(3));
+    // Without it, the client has 5 s.
+    assert!(start.elapsed() < Duration::from_millis(4500));
     drop(client);
 }
 
@@ -615,7 +659,8 @@ fn a_client_that_stays_does_not_prevent_the_exit() {
     server.send_signal(Signal::TERM);
     let start = Instant::now();
     assert!(server.wait().success());
-    assert!(start.elapsed() < Duration::from_secs(10));
+    // It gives clients 5 s, and discards for 10 s otherwise.
+    assert!(start.elapsed() < Duration::from_millis(9500));
 }
 
 #[test]

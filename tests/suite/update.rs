@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::geteuid;
 
@@ -94,8 +94,8 @@ fn what_must_be_edited_by_hand_is_a_failure() {
     let address = capitals();
     for (text, line, status) in [
         ("# x\nC: hi\nS~ HO\nC EOF\nS EOF\n", "t.chat:3: 'S~ HO' no longer matches", 3),
-        ("%timeout 300ms\nC: hi\nS ...\nS: HO\nC EOF\nS EOF\n", "t.chat:3: 'S ...' no longer matches", 3),
-        ("C: hi\nS QUIET 100ms\nC EOF\nS: HI\nS EOF\n", "t.chat:2: 'S QUIET 100ms' no longer matches", 3),
+        ("%timeout 2s\nC: hi\nS ...\nS: HO\nC EOF\nS EOF\n", "t.chat:3: 'S ...' no longer matches", 3),
+        ("C: hi\nS QUIET 5s\nC EOF\nS: HI\nS EOF\n", "t.chat:2: 'S QUIET 5s' no longer matches", 3),
         // The server closes before all client items are sent.
         ("C: hi\nS: HO\nC: close\nS: x\nC: more\nS: MORE\n", "t.chat:4: server closed early", 3),
         ("C: hi\nS: HO\nC: reset\nS: x\nC: more\nS: MORE\n", "t.chat:4: connection reset", 3),
@@ -259,10 +259,11 @@ fn an_update_keeps_little_in_memory_and_says_if_a_reply_is_too_long() {
     let chats = Chats::with(&text);
     let run = update_within(300 * MEGABYTES, &address, &chats);
     run.succeeds_with("SAME t.chat\n0 updated, 1 unchanged, 0 failed\n");
-    let text = "C: 17\nS: x\nC: 1\n";
+    // No pause of a busy machine ends the turn.
+    let text = "%gap 3s\nC: 17\nS: x\nC: 1\n";
     chats.write("t.chat", text);
     let run = update_within(300 * MEGABYTES, &address, &chats);
-    let headline = "FAIL t.chat:2: server reply too long (last sent: line 1)\n";
+    let headline = "FAIL t.chat:3: server reply too long (last sent: line 2)\n";
     run.reports(3, &[headline, "note: an update keeps at most 16 MiB of new replies\n"]);
     assert_eq!(chats.read("t.chat"), text);
 }
@@ -281,6 +282,10 @@ fn a_killed_update_leaves_a_complete_file() {
         thread::sleep(Duration::from_millis(10));
         Reply::Say(lines(50, |index| format!("NEW {index}")))
     });
+    // How long it takes if it is not killed.
+    let start = Instant::now();
+    Chats::with(&old).update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+    let usual = start.elapsed();
     let updated = thread::scope(|scope| {
         let (old, new, address) = (&old, &new, &address);
         let kill_some = move |first: usize| {
@@ -293,7 +298,7 @@ fn a_killed_update_leaves_a_complete_file() {
                     .spawn()
                     .unwrap();
                 if kill % 2 == 0 {
-                    thread::sleep(Duration::from_millis(5 * kill as u64));
+                    thread::sleep(usual * u32::try_from(kill).unwrap() / 24);
                 } else {
                     // When the new file appears, and then a little later each time.
                     eventually("a new file", || {

@@ -38,7 +38,7 @@ fn assert_received(received: &Receiver<Vec<u8>>, expected: &[u8]) {
 fn everything_is_sent_to_a_server_that_has_only_shut_down_its_sending_side() {
     let bytes = random_bytes(BULK);
     let (address, received) = deaf_mute(read_all);
-    Run::connect(&address).stdin(&bytes).run().succeeds_with("");
+    Run::connect(&address).stdin_file(&bytes).run().succeeds_with("");
     assert_received(&received, &bytes);
     // A slow receiver: longer than any limit on quiet input, while bytes are unsent.
     let (address, received) = deaf_mute(|mut stream| {
@@ -51,7 +51,7 @@ fn everything_is_sent_to_a_server_that_has_only_shut_down_its_sending_side() {
         }
         bytes
     });
-    Run::connect(&address).stdin(&bytes).run().succeeds_with("");
+    Run::connect(&address).stdin_file(&bytes).run().succeeds_with("");
     assert_received(&received, &bytes);
 }
 
@@ -63,7 +63,7 @@ fn a_server_that_closes_in_the_middle_is_status_3() {
             stream.read_exact(&mut bytes).unwrap();
             bytes
         });
-        let run = Run::connect(&address).stdin(vec![b'x'; BULK]).run();
+        let run = Run::connect(&address).stdin_file(vec![b'x'; BULK]).run();
         run.fails_with(
             3,
             &[&format!("capchat: {address} closed the connection before all input was sent\n")],
@@ -81,31 +81,44 @@ fn input_that_is_open_and_quiet_counts_as_ended() {
     assert_eq!(client.line(), "", "standard output is closed");
     assert_eq!(client.wait(), (Some(0), String::new()));
     // A second is asked for; a busy machine may need more.
-    assert!(start.elapsed() < Duration::from_secs(5));
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
 fn input_that_drips_is_sent() {
-    let (address, received) = deaf_mute(read_all);
-    let mut client = Run::connect(&address).start();
-    assert_eq!(client.line(), "");
-    for _ in 0..10 {
-        client.stdin.write_all(b"drip\n").unwrap();
-        thread::sleep(Duration::from_millis(100));
+    // Input that is quiet for 250 ms counts as ended. A busy machine may not be able to drip fast enough.
+    let drips = b"drip\n".repeat(10);
+    for last_attempt in [false, false, false, false, true] {
+        let (address, received) = deaf_mute(read_all);
+        let mut client = Run::connect(&address).start();
+        assert_eq!(client.line(), "");
+        let mut longest = Duration::ZERO;
+        for drip in drips.chunks(5) {
+            let start = Instant::now();
+            if client.stdin.write_all(drip).is_err() {
+                break;
+            }
+            thread::sleep(Duration::from_millis(100));
+            longest = longest.max(start.elapsed());
+        }
+        // The input stays open.
+        let bytes = received.recv_timeout(DEADLINE).unwrap();
+        if bytes != drips && longest > Duration::from_millis(150) && !last_attempt {
+            continue;
+        }
+        assert_eq!((bytes, client.wait()), (drips, (Some(0), String::new())), "paused for {longest:?}");
+        break;
     }
-    // The input stays open.
-    assert_received(&received, &b"drip\n".repeat(10));
-    assert_eq!(client.wait(), (Some(0), String::new()));
 }
 
 #[test]
 fn until_eof_waits_for_the_end_of_input() {
     let bytes = random_bytes(BULK);
     let (address, received) = deaf_mute(read_all);
-    let mut client = Run::connect(&address).args(&["--until-eof", "-w", "200ms"]).start();
+    let mut client = Run::connect(&address).args(&["--until-eof", "-w", "2s"]).start();
     // The reader of standard output sees the end, while the client goes on.
     assert_eq!(client.line(), "");
-    thread::sleep(Duration::from_millis(700));
+    thread::sleep(Duration::from_millis(2500));
     client.stdin.write_all(&bytes).unwrap();
     assert_eq!(client.finish(), (Some(0), String::new()));
     assert_received(&received, &bytes);
@@ -140,7 +153,7 @@ fn after_the_close_word_the_server_takes_some_more() {
     let server = TestServer::start(&["-q"]);
     for (megabytes, is_taken) in [(0, true), (20, true), (200, false)] {
         let input = [b"a\nCLOSE SOCKET\n".to_vec(), vec![b'x'; megabytes << 20]].concat();
-        let run = Run::connect(server.address()).stdin(&input).run();
+        let run = Run::connect(server.address()).stdin_file(&input).run();
         if is_taken {
             run.succeeds_with("A\n");
         } else {
@@ -154,7 +167,7 @@ fn after_the_close_word_the_server_takes_some_more() {
 fn what_is_sent_after_the_server_s_end_is_recorded() {
     let chats = Chats::new();
     let (address, received) = deaf_mute(read_all);
-    let mut client = chats.connect(&address).args(&["--record", "t.chat"]).start();
+    let mut client = chats.connect(&address).args(&["--record", "t.chat", "--until-eof"]).start();
     assert_eq!(client.line(), "");
     client.stdin.write_all(b"hi\n").unwrap();
     assert_eq!(client.finish(), (Some(0), String::new()));

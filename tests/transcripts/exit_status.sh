@@ -48,12 +48,12 @@ exec 3>&-
 fails_with 124 "$CAPCHAT_ADDRESS"
 
 # 124: everything was answered, but the input stays open.
-capchat connect --max-time 300ms < input > got 2> errors &
+capchat connect --max-time 2s < input > got 2> errors &
 client=$!
 exec 3> input
 echo hello >&3
 status=0
 wait "$client" || status=$?
 exec 3>&-
-fails_with 124 300ms
+fails_with 124 2s
 is "$(cat got)" HELLO

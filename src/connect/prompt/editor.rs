@@ -4,7 +4,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
 use rustix::process::{Signal, getpid, kill_process};
@@ -20,6 +19,7 @@ pub(super) use super::session::Action;
 use super::session::{Request, Session};
 use super::style::Style;
 use super::terminal::END_BRACKETED_PASTE;
+use crate::blocking;
 
 /// How long the editor may take to end when it is interrupted. It does not notice while it searches the history.
 const LEAVE_LIMIT: Duration = Duration::from_millis(100);
@@ -66,7 +66,7 @@ impl Editor {
             paste: Arc::default(),
             is_dumb: settings.is_dumb,
         };
-        thread::Builder::new().spawn(move || session.run(&requested, &sender, &waker_sender))?;
+        blocking::spawn(move || session.run(&requested, &sender, &waker_sender))?;
         Ok(Self {
             screen: Arc::clone(screen),
             line,

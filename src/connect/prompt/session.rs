@@ -5,7 +5,6 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc;
-use std::thread;
 
 use rustix::termios::Termios;
 use rustyline::config::Configurer;
@@ -23,6 +22,7 @@ use super::stand_in::reveal;
 use super::style::Style;
 use super::suspend::Suspend;
 use super::terminal::{columns, discard_input, io_error};
+use crate::blocking;
 
 /// Makes the editor repaint its prompt, and with it the text that waits: a message for its external printer, which
 /// must end with a line feed. One line up and one down leaves the cursor where it was, except on the first row.
@@ -172,7 +172,7 @@ fn lines_of(text: &str) -> Vec<String> {
 /// A thread that wakes the editor, because waking it blocks while it searches the history.
 fn start_waker(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<mpsc::Sender<()>> {
     let (sender, wakes) = mpsc::channel();
-    thread::Builder::new().spawn(move || {
+    blocking::spawn(move || {
         while wakes.recv().is_ok() {
             // One wake serves all texts that wait.
             while wakes.try_recv().is_ok() {}

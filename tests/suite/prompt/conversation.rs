@@ -37,7 +37,7 @@ fn the_prompt_returns_if_the_server_is_silent() {
     server.expect("hi\n");
     let sent = Instant::now();
     terminal.wait_for(&format!("enter your message: hi\n{EMPTY_PROMPT}"));
-    assert!(sent.elapsed() < Duration::from_secs(2));
+    assert!(sent.elapsed() < Duration::from_secs(10));
     server.send("late\n");
     terminal.wait_for(&format!("late\n{EMPTY_PROMPT}"));
 }

@@ -2,7 +2,7 @@
 
 use rustix::process::Signal;
 
-use super::{CTRL_C, CTRL_D, EMPTY_PROMPT, chat_on, exchange};
+use super::{CTRL_C, CTRL_D, EMPTY_PROMPT, chat_on, exchange, in_time};
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
 
@@ -76,13 +76,15 @@ fn a_prompt_of_the_server_is_the_prompt_and_a_password_is_not_echoed() {
 
 #[test]
 fn ctrl_c_brings_the_prompt_back_on_a_dumb_terminal() {
-    let (mut terminal, mut server) = chat_on(|terminal| terminal.env("TERM", "dumb"));
-    terminal.type_keys("hi\r");
-    server.expect("hi\n");
-    terminal.type_keys(CTRL_C);
-    terminal.wait_until("the prompt", |screen| screen.ends_with(EMPTY_PROMPT));
-    terminal.type_keys(CTRL_C);
-    terminal.expect_exit(130);
+    in_time(|| {
+        let (mut terminal, mut server) = chat_on(|terminal| terminal.env("TERM", "dumb"));
+        terminal.type_keys("hi\r");
+        server.expect("hi\n");
+        terminal.type_keys(CTRL_C);
+        terminal.wait_until("the prompt", |screen| screen.ends_with(EMPTY_PROMPT));
+        terminal.type_keys(CTRL_C);
+        terminal.expect_exit(130);
+    });
 }
 
 #[test]

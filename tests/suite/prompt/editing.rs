@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{BACKSPACE, CTRL_C, CTRL_D, CTRL_V, CTRL_Z, EMPTY_PROMPT, ESC, LEFT, UP, chat};
+use super::{BACKSPACE, CTRL_C, CTRL_D, CTRL_V, CTRL_Z, EMPTY_PROMPT, ESC, LEFT, UP, chat, in_time};
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
 
@@ -33,31 +33,35 @@ fn ctrl_c_clears_the_line_and_quits_on_an_empty_one() {
 
 #[test]
 fn ctrl_c_brings_the_prompt_back_and_quits_the_second_time() {
-    for args in [&["--lockstep"][..], &[]] {
-        let (mut terminal, mut server) = chat(args);
-        terminal.type_keys("hi\r");
-        server.expect("hi\n");
-        terminal.type_keys(CTRL_C);
-        terminal.wait_for(&format!("enter your message: hi\n{EMPTY_PROMPT}"));
-        terminal.type_keys("you\r");
-        server.expect("you\n");
-        terminal.type_keys(CTRL_C);
-        terminal.wait_for(&format!("enter your message: you\n{EMPTY_PROMPT}"));
-        terminal.type_keys(CTRL_C);
-        let screen = terminal.expect_exit(130);
-        assert!(screen.ends_with("enter your message:\ncapchat: interrupted\n▏"), "{screen}");
-    }
+    in_time(|| {
+        for args in [&["--lockstep"][..], &[]] {
+            let (mut terminal, mut server) = chat(args);
+            terminal.type_keys("hi\r");
+            server.expect("hi\n");
+            terminal.type_keys(CTRL_C);
+            terminal.wait_for(&format!("enter your message: hi\n{EMPTY_PROMPT}"));
+            terminal.type_keys("you\r");
+            server.expect("you\n");
+            terminal.type_keys(CTRL_C);
+            terminal.wait_for(&format!("enter your message: you\n{EMPTY_PROMPT}"));
+            terminal.type_keys(CTRL_C);
+            let screen = terminal.expect_exit(130);
+            assert!(screen.ends_with("enter your message:\ncapchat: interrupted\n▏"), "{screen}");
+        }
+    });
 }
 
 #[test]
 fn ctrl_c_gives_up_pasted_lines() {
-    let (terminal, mut server) = chat(&["--lockstep"]);
-    terminal.type_keys("\x1b[200~one\ntwo\nthree\x1b[201~\r");
-    server.expect("one\n");
-    terminal.type_keys(CTRL_C);
-    terminal.wait_for(EMPTY_PROMPT);
-    terminal.type_keys("four\r");
-    server.expect("four\n");
+    in_time(|| {
+        let (terminal, mut server) = chat(&["--lockstep"]);
+        terminal.type_keys("\x1b[200~one\ntwo\nthree\x1b[201~\r");
+        server.expect("one\n");
+        terminal.type_keys(CTRL_C);
+        terminal.wait_for(EMPTY_PROMPT);
+        terminal.type_keys("four\r");
+        server.expect("four\n");
+    });
 }
 
 /// In a shell with job control: the kernel does not stop an orphaned process group.

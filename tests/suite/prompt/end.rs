@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{CTRL_C, CTRL_D, CTRL_R, EMPTY_PROMPT, LEFT, chat, exchange};
+use super::{CTRL_C, CTRL_D, CTRL_R, EMPTY_PROMPT, LEFT, chat, exchange, in_time};
 use crate::support::custom_server::Nobody;
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
@@ -20,7 +20,7 @@ fn the_servers_death_ends_a_half_typed_line() {
     server.send_signal(Signal::KILL);
     let killed = Instant::now();
     let screen = terminal.expect_exit(0);
-    assert!(killed.elapsed() < Duration::from_secs(1));
+    assert!(killed.elapsed() < Duration::from_secs(10));
     let farewell = format!("half a line\ncapchat: {} closed the connection\n", server.address());
     assert!(screen.contains(&farewell), "{screen}");
 }
@@ -35,7 +35,7 @@ fn the_servers_death_ends_a_search_of_the_history() {
     server.send_signal(Signal::KILL);
     let killed = Instant::now();
     let screen = terminal.expect_exit(0);
-    assert!(killed.elapsed() < Duration::from_secs(1));
+    assert!(killed.elapsed() < Duration::from_secs(10));
     assert!(screen.contains("closed the connection\n"), "{screen}");
 }
 
@@ -92,21 +92,23 @@ fn signals_end_it_with_the_terminal_restored() {
 
 #[test]
 fn a_half_sent_line_is_not_left_for_the_shell() {
-    let (mut terminal, mut server) = chat(&[]);
-    terminal.type_keys("hi\r");
-    server.expect("hi\n");
-    // There is no prompt, so this is not read.
-    terminal.type_keys("rm -r x\r");
-    drop(server);
-    assert_eq!(terminal.unread_at_exit(), 0);
-    terminal.expect_exit(0);
+    in_time(|| {
+        let (mut terminal, mut server) = chat(&[]);
+        terminal.type_keys("hi\r");
+        server.expect("hi\n");
+        // There is no prompt, so this is not read.
+        terminal.type_keys("rm -r x\r");
+        drop(server);
+        assert_eq!(terminal.unread_at_exit(), 0);
+        terminal.expect_exit(0);
 
-    let nobody = Nobody::new();
-    let mut terminal = Terminal::connect(&nobody.address()).args(&["--retry", "2s"]).start();
-    eventually("the terminal without echo", || (!terminal.has_echo()).then_some(()));
-    terminal.type_keys("rm -r x\r");
-    assert_eq!(terminal.unread_at_exit(), 0);
-    terminal.expect_exit(1);
+        let nobody = Nobody::new();
+        let mut terminal = Terminal::connect(&nobody.address()).args(&["--retry", "2s"]).start();
+        eventually("the terminal without echo", || (!terminal.has_echo()).then_some(()));
+        terminal.type_keys("rm -r x\r");
+        assert_eq!(terminal.unread_at_exit(), 0);
+        terminal.expect_exit(1);
+    });
 }
 
 #[test]

@@ -5,7 +5,8 @@ use std::os::unix::fs::PermissionsExt;
 
 use tempfile::TempDir;
 
-use super::{CTRL_V, EMPTY_PROMPT, UP, chat_on, exchange};
+use super::{CTRL_D, CTRL_V, EMPTY_PROMPT, UP, chat_on, exchange};
+use crate::support::data::lines;
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
 
@@ -42,6 +43,23 @@ fn only_the_user_can_read_the_history() {
     let mode = |path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(history.as_path()), 0o600);
     assert_eq!(mode(history.parent().unwrap()), 0o700);
+}
+
+#[test]
+fn the_last_thousand_lines_are_kept() {
+    let server = TestServer::start(&[]);
+    let state_home = TempDir::new().unwrap();
+    let history = state_home.path().join("capchat/history");
+    fs::create_dir(state_home.path().join("capchat")).unwrap();
+    let lines = lines(1500, |number| format!("line {number}"));
+    fs::write(&history, format!("#V2\n{lines}")).unwrap();
+    let mut terminal = Terminal::connect(server.address()).env("XDG_STATE_HOME", state_home.path()).start();
+    exchange(&terminal, "hi", "HI");
+    terminal.type_keys(CTRL_D);
+    terminal.expect_exit(0);
+    let text = fs::read_to_string(&history).unwrap();
+    let kept: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!((kept.len(), kept[0], kept[999]), (1000, "line 501", "hi"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::{BACKSPACE, CTRL_C, CTRL_D, CTRL_R, EMPTY_PROMPT, LEFT, UP, chat, chat_on};
+use super::{BACKSPACE, CTRL_C, CTRL_D, CTRL_R, EMPTY_PROMPT, LEFT, UP, chat, chat_on, in_time};
 
 #[test]
 fn an_unterminated_line_that_looks_like_a_prompt_becomes_the_prompt() {
@@ -174,18 +174,20 @@ fn a_killed_password_cannot_be_yanked() {
 
 #[test]
 fn a_password_that_was_typed_early_is_masked() {
-    let (terminal, mut server) = chat(&[]);
-    terminal.type_keys("login\r");
-    server.expect("login\n");
-    terminal.type_keys("secret");
-    server.send("Password:");
-    terminal.wait_for("Password:******▏");
-    assert!(!String::from_utf8(terminal.bytes()).unwrap().contains("secret"));
-    // Not even if the line of the prompt goes on.
-    server.send(" hurry up\n");
-    terminal.wait_for("Password: hurry up\nenter your message: ******▏");
-    terminal.type_keys("\r");
-    server.expect("secret\n");
+    in_time(|| {
+        let (terminal, mut server) = chat(&[]);
+        terminal.type_keys("login\r");
+        server.expect("login\n");
+        terminal.type_keys("secret");
+        server.send("Password:");
+        terminal.wait_for("Password:******▏");
+        assert!(!String::from_utf8(terminal.bytes()).unwrap().contains("secret"));
+        // Not even if the line of the prompt goes on.
+        server.send(" hurry up\n");
+        terminal.wait_for("Password: hurry up\nenter your message: ******▏");
+        terminal.type_keys("\r");
+        server.expect("secret\n");
+    });
 }
 
 #[test]

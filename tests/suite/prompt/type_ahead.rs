@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use super::{CTRL_C, CTRL_D, EMPTY_PROMPT, LEFT, chat};
-use crate::support::custom_server::{Nobody, line_server, say};
+use super::{CTRL_C, CTRL_D, EMPTY_PROMPT, LEFT, chat, in_time};
+use crate::support::custom_server::{line_server, say};
 use crate::support::programs::{capchat, is_missing, note, path_with_capchat};
 use crate::support::server::TestServer;
 use crate::support::terminal::Terminal;
@@ -24,17 +24,19 @@ fn lines_typed_ahead_are_sent() {
 
 #[test]
 fn what_is_typed_without_a_prompt_is_not_echoed_and_complete() {
-    let (terminal, mut server) = chat(&[]);
-    terminal.type_keys("hi\r");
-    server.expect("hi\n");
-    // Control keys would be echoed, or acted on, in canonical mode.
-    let line = "x".repeat(300);
-    terminal.type_keys(format!("ab{LEFT}\x16\x0f{line}\rnext\r"));
-    server.send("HI\n");
-    server.expect(format!("a\x0f{line}b\n"));
-    server.expect("next\n");
-    terminal.wait_until("each line once", |screen| {
-        screen.contains("message: hi\nHI\nenter your message: aO") && screen.matches("next").count() == 1
+    in_time(|| {
+        let (terminal, mut server) = chat(&[]);
+        terminal.type_keys("hi\r");
+        server.expect("hi\n");
+        // Control keys would be echoed, or acted on, in canonical mode.
+        let line = "x".repeat(300);
+        terminal.type_keys(format!("ab{LEFT}\x16\x0f{line}\rnext\r"));
+        server.send("HI\n");
+        server.expect(format!("a\x0f{line}b\n"));
+        server.expect("next\n");
+        terminal.wait_until("each line once", |screen| {
+            screen.contains("message: hi\nHI\nenter your message: aO") && screen.matches("next").count() == 1
+        });
     });
 }
 
@@ -50,14 +52,14 @@ fn a_line_that_is_longer_than_the_kernels_line_is_complete() {
 
 #[test]
 fn what_is_typed_while_it_connects_is_sent() {
-    let nobody = Nobody::new();
-    let address = nobody.address();
+    // A port could be taken by another test's connection before the server listens.
+    let folder = tempfile::tempdir().unwrap();
+    let address = format!("unix:{}", folder.path().join("socket").display());
     let terminal = Terminal::connect(&address).args(&["--retry", "30s"]).start();
     eventually("the terminal without echo", || (!terminal.has_echo()).then_some(()));
     terminal.type_keys(format!("helo{LEFT}l\r"));
     eventually("unread input", || (terminal.unread() == 9).then_some(()));
     assert_eq!(terminal.screen(), "▏");
-    drop(nobody);
     let _server = TestServer::start_with(capchat().args(["serve", &address]), 1);
     terminal.wait_for(&format!("quits)\nenter your message: hello\nHELLO\n{EMPTY_PROMPT}"));
 }
@@ -77,13 +79,15 @@ fn ctrl_d_right_after_a_reply_ends_the_conversation() {
 
 #[test]
 fn ctrl_c_without_a_prompt_clears_what_was_typed() {
-    let (terminal, mut server) = chat(&[]);
-    terminal.type_keys("hi\r");
-    server.expect("hi\n");
-    terminal.type_keys(format!("no{CTRL_C}"));
-    terminal.wait_for(EMPTY_PROMPT);
-    terminal.type_keys("yes\r");
-    server.expect("yes\n");
+    in_time(|| {
+        let (terminal, mut server) = chat(&[]);
+        terminal.type_keys("hi\r");
+        server.expect("hi\n");
+        terminal.type_keys(format!("no{CTRL_C}"));
+        terminal.wait_for(EMPTY_PROMPT);
+        terminal.type_keys("yes\r");
+        server.expect("yes\n");
+    });
 }
 
 /// How long the server of a conversation takes to reply, in milliseconds, and how many lines are typed. A reply that

@@ -1,6 +1,6 @@
 //! One run of a client, and what to expect of it.
 
-use std::io::{BufRead, BufReader, Read, Write, empty, sink};
+use std::io::{BufRead, BufReader, Read, Seek, Write, empty, sink};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Sender, channel};
@@ -67,6 +67,15 @@ impl Run {
         self
     }
 
+    /// The input, as a file: it is never quiet, which the input in a pipe may be on a busy machine.
+    pub(crate) fn stdin_file(mut self, bytes: impl AsRef<[u8]>) -> Self {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(bytes.as_ref()).unwrap();
+        file.rewind().unwrap();
+        self.command.stdin(file);
+        self
+    }
+
     /// Starts it, with standard input open.
     #[track_caller]
     pub(crate) fn start(mut self) -> Running {
@@ -81,10 +90,11 @@ impl Run {
     #[track_caller]
     pub(crate) fn run(mut self) -> Finished {
         let mut child = self.command.spawn().unwrap();
-        let mut stdin = child.stdin.take().unwrap();
-        let bytes = self.stdin;
-        // The client may exit before it has read everything.
-        thread::spawn(move || drop(stdin.write_all(&bytes)));
+        if let Some(mut stdin) = child.stdin.take() {
+            let bytes = self.stdin;
+            // The client may exit before it has read everything.
+            thread::spawn(move || drop(stdin.write_all(&bytes)));
+        }
         let pid = Pid::from_child(&child);
         let (sender, output) = channel();
         thread::spawn(move || sender.send(child.wait_with_output()));
