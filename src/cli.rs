@@ -13,6 +13,7 @@ mod check;
 mod connect;
 mod help;
 mod serve;
+mod tls;
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -23,12 +24,17 @@ use crate::duration;
 pub(crate) use check::{CheckArgs, ColorChoice};
 pub(crate) use connect::ConnectArgs;
 pub(crate) use serve::ServeArgs;
+pub(crate) use tls::ClientTlsArgs;
+#[cfg(feature = "tls")]
+pub(crate) use tls::IdentityArgs;
 
 /// The widest that help is, even on a wide terminal, and where there is none.
 const WIDTH: usize = 80;
 
 // The headings of options.
 const CONNECTION: &str = "Connection";
+#[cfg(feature = "tls")]
+const TLS: &str = "TLS";
 const LIMITS: &str = "Limits";
 const TRANSCRIPTS: &str = "Transcripts";
 const OUTPUT: &str = "Output";

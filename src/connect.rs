@@ -108,19 +108,19 @@ async fn connect(settings: &Settings) -> Result<()> {
         None => None,
     };
     let is_prompt = settings.mode.prompt().is_some();
+    let opening = &settings.opening;
     let mut interruption =
-        Interruption::new(recording.is_some() || settings.opening.has_file() || is_prompt)?;
+        Interruption::new(recording.is_some() || opening.has_file() || opening.has_tls() || is_prompt)?;
     // What is typed while connecting waits for the prompt.
     let mut terminal = match settings.mode.prompt() {
         Some(prompt) => Terminal::take(prompt.is_dumb).context("could not set up the terminal")?,
         None => Terminal::untouched(),
     };
-    let opening = settings.opening.open();
-    let (mut stream, address) = interruption.or(limit.apply(opening)).await???;
+    let (mut stream, address) = interruption.or(limit.apply(opening.open())).await???;
     if let Some(recording) = &recording {
         stream.observe(recording.clone());
     }
-    let event = settings.opening.event();
+    let event = opening.event();
     if is_prompt {
         messages::report(format_args!("{event} {address} (Ctrl-D ends, Ctrl-C quits)"));
     } else if settings.verbose {
@@ -178,8 +178,8 @@ fn not_created(settings: &Settings) -> String {
     format!("cannot create {}", path(settings))
 }
 
-/// The signals that would otherwise end the program immediately: lose a recording, leave a socket's file, or leave the
-/// terminal as the prompt needs it.
+/// The signals that would otherwise end the program immediately: lose a recording, leave a socket's file, cut a TLS
+/// session, or leave the terminal as the prompt needs it.
 struct Interruption(Signals);
 
 impl Interruption {

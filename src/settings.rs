@@ -1,5 +1,11 @@
 //! From the command line to settings. Nothing else reads the environment, or asks whether a stream is a terminal.
 
+#[cfg(not(feature = "tls"))]
+#[path = "settings/no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
+
 use std::collections::HashSet;
 use std::env;
 use std::io::{self, IsTerminal};
@@ -15,7 +21,7 @@ use crate::playing::{SecretName, Values, is_standard_input};
 use crate::serve::{self, LogLevel};
 use crate::status::Failure;
 use crate::transcript::{Secret, Secrets};
-use crate::transport::{Address, Dialer, Family};
+use crate::transport::{Address, Dialer, Family, Tls};
 
 pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let family = family(args.family);
@@ -88,9 +94,10 @@ pub(crate) fn connect(args: ConnectArgs) -> Result<connect::Settings> {
     Ok(connect::Settings {
         prologue,
         opening: if args.listen {
-            Opening::Listen { address, family }
+            Opening::Listen { tls: tls::of_listener(args.tls, &address)?, address, family }
         } else {
-            Opening::Dial(dialer(address, family, args.dial, args.verbose)?)
+            let tls = tls::of_client(args.tls, &address)?;
+            Opening::Dial(dialer(address, family, args.dial, tls, args.verbose)?)
         },
         mode,
         eol: if args.crlf { Some(Eol::Crlf) } else { args.eol },
@@ -111,8 +118,9 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
     if standard_input_once(&args.files)? && args.update {
         return Err(Failure::usage("--update cannot be used with standard input ('-')"));
     }
+    let tls = tls::of_client(args.tls, &address)?;
     Ok(check::Settings {
-        dialer: dialer(address, family, args.dial, args.verbose)?,
+        dialer: dialer(address, family, args.dial, tls, args.verbose)?,
         paths: args.files,
         values: Values::new(args.set, secrets(&args.secret)?, false)?,
         updates: args.update,
@@ -140,12 +148,18 @@ fn standard_input_once(files: &[PathBuf]) -> Result<bool> {
     }
 }
 
-fn dialer(address: Address, family: Family, dial: DialArgs, verbose: bool) -> Result<Dialer> {
+fn dialer(
+    address: Address,
+    family: Family,
+    dial: DialArgs,
+    tls: Option<Tls>,
+    verbose: bool,
+) -> Result<Dialer> {
     if matches!(address, Address::Tcp { port: 0, .. }) {
         return Err(Failure::usage("cannot connect to port 0"));
     }
     let DialArgs { connect_timeout: timeout, retry } = dial;
-    Ok(Dialer { address, family, timeout, retry, verbose })
+    Ok(Dialer { address, family, timeout, retry, tls, verbose })
 }
 
 /// Fails if an option is given without the one that it needs. The parser could do that, but not say it.

@@ -7,11 +7,20 @@ mod link;
 mod listen;
 mod queue;
 mod services;
+mod socket;
 mod stream;
+#[cfg(not(feature = "tls"))]
+#[path = "transport/no_tls.rs"]
+mod tls;
+#[cfg(feature = "tls")]
+mod tls;
 mod vanished;
 
 pub(crate) use address::{Address, Family};
 pub(crate) use dial::Dialer;
-pub(crate) use link::{Event, Link, linger};
+pub(crate) use link::{Event, Link, PeerEnd, linger};
 pub(crate) use listen::{Listener, is_the_clients};
-pub(crate) use stream::{Observer, Peer, Stream};
+pub(crate) use stream::{HANDSHAKE_LIMIT, Observer, Peer, Stream};
+#[cfg(feature = "tls")]
+pub(crate) use tls::{ClientTls, Identity, ServerTls, TrustIn};
+pub(crate) use tls::{Tls, TlsError};

@@ -48,6 +48,10 @@ complete -c capchat -n "__fish_capchat_using_subcommand serve" -s v -l verbose -
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s h -l help -d 'Print help (-h is shorter)'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l connect-timeout -d 'Time limit for each attempt (status 1)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l retry -d 'Keep trying to connect for up to TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l cacert -d 'Trust the certificates in FILE, not the system\'s' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l cert -d 'Own certificate, followed by its chain (PEM)' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l key -d 'Private key of --cert [default: in the same file]' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l server-name -d 'Name to verify [default: the host]' -r -f -a "(__fish_print_hostnames)"
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l eol -d 'Line ending to send: lf, crlf, cr or none' -r -f -a "lf\t'Line feed'
@@ -63,6 +67,8 @@ complete -c capchat -n "__fish_capchat_using_subcommand connect" -l secret -d 'H
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s 6 -d 'Use IPv6 only'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s l -l listen -d 'Wait for one connection instead of making one'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -l tls -d 'Use TLS from the start'
+complete -c capchat -n "__fish_capchat_using_subcommand connect" -s k -l insecure -d 'Accept any certificate'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -s C -l crlf -d 'Send CRLF line endings (same as --eol crlf)'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l lockstep -d 'Wait for a reply to each line before sending the next'
 complete -c capchat -n "__fish_capchat_using_subcommand connect" -l greeting -d 'With --lockstep, wait for the server to speak first'
@@ -73,6 +79,10 @@ complete -c capchat -n "__fish_capchat_using_subcommand connect" -s h -l help -d
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s a -l address -d 'Server address [default: 127.0.0.1:5605]' -r -f -a "(__fish_print_hostnames)"
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l connect-timeout -d 'Time limit for each attempt (status 1)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l retry -d 'Keep trying to connect for up to TIME' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l cacert -d 'Trust the certificates in FILE, not the system\'s' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l cert -d 'Own certificate, followed by its chain (PEM)' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l key -d 'Private key of --cert [default: in the same file]' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l server-name -d 'Name to verify [default: the host]' -r -f -a "(__fish_print_hostnames)"
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s w -l timeout -d 'Give up after TIME without a reply (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l max-time -d 'Give up if the run exceeds TIME (status 124)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l set -d 'Give a variable a value (may be repeated)' -r -f
@@ -86,6 +96,8 @@ always\t'Always'
 never\t'Never'"
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s 6 -d 'Use IPv6 only'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -l tls -d 'Use TLS from the start'
+complete -c capchat -n "__fish_capchat_using_subcommand check" -s k -l insecure -d 'Accept any certificate'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l update -d 'Rewrite the server side to what the server says'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s v -l verbose -d 'Show each line of both sides on standard error'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s h -l help -d 'Print help (-h is shorter)'

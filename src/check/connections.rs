@@ -78,6 +78,8 @@ impl Opener for Connections {
                 Ok(address) => {
                     self.addresses.insert(connection, safe(&address.to_string()));
                     dialer.address = address;
+                    // It begins in clear.
+                    dialer.tls = None;
                 }
                 Err(error) => {
                     let error = format!("could not connect to '{shown}': {error}");

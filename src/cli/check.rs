@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
-use super::{CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS, parse_count};
+use super::{
+    CONNECTION, ClientTlsArgs, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS, parse_count,
+};
 use crate::check::ReportFormat;
 use crate::duration;
 use crate::playing::{SecretName, Setting};
@@ -37,6 +39,9 @@ pub(crate) struct CheckArgs {
 
     #[command(flatten)]
     pub(crate) dial: DialArgs,
+
+    #[command(flatten)]
+    pub(crate) tls: ClientTlsArgs,
 
     /// Give up after TIME without a reply (status 124)
     ///

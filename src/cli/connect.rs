@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueHint};
 
-use super::{AddressArgs, CONNECTION, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS};
+use super::{
+    AddressArgs, CONNECTION, ClientTlsArgs, DialArgs, FamilyArgs, HELP, LIMITS, OUTPUT, TRANSCRIPTS,
+};
 use crate::connect::Eol;
 use crate::duration;
 use crate::playing::{SecretName, Setting};
@@ -37,6 +39,9 @@ pub(crate) struct ConnectArgs {
 
     #[command(flatten)]
     pub(crate) dial: DialArgs,
+
+    #[command(flatten)]
+    pub(crate) tls: ClientTlsArgs,
 
     /// Give up after TIME without a reply (status 124)
     ///

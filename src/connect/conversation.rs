@@ -6,12 +6,12 @@ use std::io;
 use std::mem;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Context, Error, Result, anyhow};
 use tokio::time::Instant;
 
 use crate::deadline::at;
 use crate::status::{Failure, Status};
-use crate::transport::{Event, Link};
+use crate::transport::{Event, Link, PeerEnd};
 
 /// What happened.
 #[derive(Debug, PartialEq, Eq)]
@@ -164,9 +164,17 @@ impl Conversation {
                 Ok(None)
             }
             Event::Ended => Ok(Some(Progress::Ended)),
-            Event::PeerEnded(Ok(())) if self.link.is_refused() => Ok(Some(Progress::Refused)),
-            Event::PeerEnded(Ok(())) => Ok(Some(Progress::ServerEnded)),
-            Event::PeerEnded(Err(error)) => Err(error).with_context(|| self.address.clone()),
+            Event::PeerEnded(PeerEnd::Eof) if self.link.is_refused() => Ok(Some(Progress::Refused)),
+            Event::PeerEnded(PeerEnd::Eof) => {
+                if self.link.ends_both_ways() {
+                    self.link.refuse();
+                }
+                Ok(Some(Progress::ServerEnded))
+            }
+            Event::PeerEnded(PeerEnd::Cut) => {
+                Err(anyhow!("{}: TLS connection cut (no close_notify)", self.address))
+            }
+            Event::PeerEnded(PeerEnd::Failed(error)) => Err(error).with_context(|| self.address.clone()),
             Event::Refused(error) if !is_refusal(&error) => Err(error).with_context(|| self.address.clone()),
             Event::Refused(_) if self.link.has_peer_ended() => Ok(Some(Progress::Refused)),
             // What the server sent before is still to be received, a clean end of stream perhaps.

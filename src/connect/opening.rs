@@ -1,10 +1,11 @@
 //! How the connection is made: by dialing a server, or by waiting for a client.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
+use tokio::time::timeout;
 
 use crate::messages;
 use crate::transcript::Side;
-use crate::transport::{Address, Dialer, Family, Listener, Peer, Stream};
+use crate::transport::{Address, Dialer, Family, HANDSHAKE_LIMIT, Listener, Peer, Stream, Tls};
 
 /// How the connection is made.
 #[derive(Debug)]
@@ -14,6 +15,8 @@ pub(crate) enum Opening {
     Listen {
         address: Address,
         family: Family,
+        /// TLS with the client, if any.
+        tls: Option<Tls>,
     },
 }
 
@@ -23,6 +26,14 @@ impl Opening {
         match self {
             Self::Dial(_) => Side::Client,
             Self::Listen { .. } => Side::Server,
+        }
+    }
+
+    /// Whether the end of the program should not surprise the other side: TLS has a word for it.
+    pub(super) fn has_tls(&self) -> bool {
+        match self {
+            Self::Dial(dialer) => dialer.tls.is_some(),
+            Self::Listen { tls, .. } => tls.is_some(),
         }
     }
 
@@ -43,12 +54,15 @@ impl Opening {
     pub(super) async fn open(&self) -> Result<(Stream, String)> {
         match self {
             Self::Dial(dialer) => Ok((dialer.dial().await?, dialer.address.to_string())),
-            Self::Listen { address, family } => {
+            Self::Listen { address, family, tls } => {
                 let listeners = Listener::bind(address, *family).await?;
                 for listener in &listeners {
                     messages::notice(format_args!("listening on {}", listener.address()));
                 }
-                let (stream, peer) = Listener::accept_one(listeners)
+                if let Some(fingerprint) = tls.as_ref().and_then(Tls::fingerprint) {
+                    messages::notice(format_args!("certificate SHA-256 fingerprint {fingerprint}"));
+                }
+                let (mut stream, peer) = Listener::accept_one(listeners)
                     .await
                     .with_context(|| format!("could not accept a connection on {address}"))?;
                 let address = match peer {
@@ -56,6 +70,13 @@ impl Opening {
                     // Clients of a Unix socket have no names.
                     Peer::Unix(_) => address.to_string(),
                 };
+                if let Some(tls) = tls {
+                    let handshake = timeout(HANDSHAKE_LIMIT, stream.start_tls(tls)).await;
+                    let handshake = handshake.map_err(|_| {
+                        anyhow!("{address}: TLS handshake not finished within {HANDSHAKE_LIMIT:?}")
+                    })?;
+                    handshake.with_context(|| address.clone())?;
+                }
                 Ok((stream, address))
             }
         }

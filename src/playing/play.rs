@@ -11,7 +11,7 @@ use super::links::Links;
 use crate::deadline::at;
 use crate::memory;
 use crate::transcript::{Connection, Divergence, End, Player, Side, Step};
-use crate::transport::{Event, Link, Stream};
+use crate::transport::{Event, Link, PeerEnd, Stream};
 
 /// How much is read at a time.
 const BUFFER: usize = 64 * 1024;
@@ -226,8 +226,10 @@ impl<P: Player> Performance<P> {
             // An end that failed means that the peer is gone: reading tells how.
             Event::Refused(_) if !link.has_unsent() => {}
             Event::Refused(_) => self.player.refused(connection, now),
-            Event::PeerEnded(Ok(())) => self.player.end(connection, End::Eof, now),
-            Event::PeerEnded(Err(_)) => self.player.end(connection, End::Reset, now),
+            Event::PeerEnded(PeerEnd::Eof) => self.player.end(connection, End::Eof, now),
+            Event::PeerEnded(PeerEnd::Cut | PeerEnd::Failed(_)) => {
+                self.player.end(connection, End::Reset, now);
+            }
             Event::Ended => {}
         }
     }

@@ -191,6 +191,9 @@ impl Observer for Recording {
         self.record(|inner| inner.recorder.end(inner.own.other()));
     }
 
+    // Not an EOF.
+    fn peer_cut(&mut self) {}
+
     fn ended(&mut self) {
         self.record(|inner| inner.recorder.end(inner.own));
     }

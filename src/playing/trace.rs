@@ -82,6 +82,8 @@ impl Observer for Trace {
         self.end(|recorder| recorder.end(Side::Server));
     }
 
+    fn peer_cut(&mut self) {}
+
     fn ended(&mut self) {
         self.end(|recorder| recorder.end(Side::Client));
     }

@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::address::{resolve, socket_reason};
 use super::vanished::probe_silence;
-use super::{Address, Family, Stream};
+use super::{Address, Family, Stream, Tls, TlsError};
 use crate::messages::{self, reason};
 
 /// The pause between two attempts grows from the first value to the second.
@@ -25,10 +25,12 @@ pub(crate) struct Dialer {
     pub(crate) address: Address,
     /// Which of a host's addresses are tried.
     pub(crate) family: Family,
-    /// Limits each attempt, name resolution included.
+    /// Limits each attempt, name resolution and a handshake included.
     pub(crate) timeout: Duration,
     /// How long to keep trying.
     pub(crate) retry: Duration,
+    /// TLS from the start, if any.
+    pub(crate) tls: Option<Tls>,
     /// Whether each attempt that failed, and will be repeated, is reported on standard error.
     pub(crate) verbose: bool,
 }
@@ -48,17 +50,29 @@ struct Cause {
     text: String,
     /// Whether the only address refused the connection.
     is_refusal: bool,
+    /// Whether other attempts would fail too.
+    is_final: bool,
 }
 
 impl From<io::Error> for Cause {
     fn from(error: io::Error) -> Self {
-        Self { text: socket_reason(&error), is_refusal: error.kind() == io::ErrorKind::ConnectionRefused }
+        Self {
+            text: socket_reason(&error),
+            is_refusal: error.kind() == io::ErrorKind::ConnectionRefused,
+            is_final: false,
+        }
     }
 }
 
 impl From<String> for Cause {
     fn from(text: String) -> Self {
-        Self { text, is_refusal: false }
+        Self { text, is_refusal: false, is_final: false }
+    }
+}
+
+impl From<TlsError> for Cause {
+    fn from(error: TlsError) -> Self {
+        Self { text: error.to_string(), is_refusal: false, is_final: !error.is_transient() }
     }
 }
 
@@ -88,8 +102,8 @@ impl Dialer {
                 Err(cause) => cause,
             };
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let gave_up_after = Some(self.retry).filter(|retry| !retry.is_zero());
+            if left.is_zero() || cause.is_final {
+                let gave_up_after = Some(self.retry).filter(|retry| !retry.is_zero() && !cause.is_final);
                 return Err(DialError { address: self.address.clone(), cause, gave_up_after });
             }
             if self.verbose {
@@ -111,6 +125,7 @@ impl Dialer {
     }
 
     async fn attempt(&self, limit: Duration) -> Result<Stream, Cause> {
+        let end = Instant::now() + limit;
         let attempt = async {
             match &self.address {
                 Address::Unix(path) => Ok(UnixStream::connect(path).await?.into()),
@@ -120,7 +135,14 @@ impl Dialer {
                 }
             }
         };
-        timeout(limit, attempt).await.unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()))
+        let connected = timeout_at(end, attempt).await;
+        let mut stream: Stream =
+            connected.unwrap_or_else(|_| Err(format!("no answer within {limit:?}").into()))?;
+        if let Some(tls) = &self.tls {
+            let handshake = timeout_at(end, stream.start_tls(tls)).await;
+            handshake.map_err(|_| format!("TLS handshake not finished within {limit:?}"))??;
+        }
+        Ok(stream)
     }
 }
 

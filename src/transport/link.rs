@@ -4,7 +4,7 @@
 //! never split, so it can be replaced in place (STARTTLS).
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, ErrorKind};
 use std::mem;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
@@ -42,8 +42,19 @@ pub(crate) enum Event {
     Ended,
     /// The peer takes no more. The bytes left stay unsent; what the peer said before is still to be received.
     Refused(io::Error),
-    /// The peer's last bytes were received; an error is a reset.
-    PeerEnded(io::Result<()>),
+    /// The peer's last bytes were received.
+    PeerEnded(PeerEnd),
+}
+
+/// How the peer ended.
+#[derive(Debug)]
+pub(crate) enum PeerEnd {
+    /// It closed its sending side.
+    Eof,
+    /// It did, under TLS, but without a `close_notify`: what it wanted to say may be cut short.
+    Cut,
+    /// It reset the connection, or violated TLS.
+    Failed(io::Error),
 }
 
 /// Both directions of a connection.
@@ -53,6 +64,8 @@ pub(crate) struct Link<S = Stream> {
     outgoing: Outgoing,
     sending: Sending,
     has_peer_ended: bool,
+    /// Whether nothing more is to be sent, although the peer's kernel might take it.
+    is_refusing: bool,
     /// What was sent while bytes were received, to be reported next.
     deferred: Option<Event>,
     /// What is received before anything else. Boxed: few links have it.
@@ -102,6 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             outgoing: Outgoing::default(),
             sending: Sending::Open,
             has_peer_ended: false,
+            is_refusing: false,
             deferred: None,
             returned: None,
             sent: 0,
@@ -198,7 +212,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 }
                 end => {
                     self.has_peer_ended = true;
-                    Event::PeerEnded(end.map(drop))
+                    Event::PeerEnded(match end {
+                        Ok(_) => PeerEnd::Eof,
+                        Err(error) if error.kind() == ErrorKind::UnexpectedEof => PeerEnd::Cut,
+                        Err(error) => PeerEnd::Failed(error),
+                    })
                 }
             });
         }
@@ -238,12 +256,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Hands bytes to the stream and then to the kernel: a TLS stream guarantees nothing before a flush.
     fn poll_send_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        if self.is_refusing {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
         let outgoing = &mut self.outgoing;
         if outgoing.unflushed == 0 {
             let rest = &outgoing.bytes[outgoing.taken..];
             let taken = ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?;
             if taken == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
             outgoing.taken += taken;
             outgoing.unflushed = taken;
@@ -264,15 +285,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             while matches!(self.sending, Sending::Open | Sending::Ending) {
                 discarded.clear();
                 match self.next(Some(&mut discarded)).await {
-                    Event::Received | Event::Sent(_) | Event::Ended | Event::PeerEnded(Ok(())) => {}
-                    Event::Refused(error) | Event::PeerEnded(Err(error)) => return Err(error),
+                    Event::Received
+                    | Event::Sent(_)
+                    | Event::Ended
+                    | Event::PeerEnded(PeerEnd::Eof | PeerEnd::Cut) => {}
+                    Event::Refused(error) | Event::PeerEnded(PeerEnd::Failed(error)) => return Err(error),
                 }
             }
             Ok(())
         });
-        limit.await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))?;
+        limit.await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))?;
         if self.is_refused() {
-            return Err(io::ErrorKind::BrokenPipe.into());
+            return Err(ErrorKind::BrokenPipe.into());
         }
         if self.has_peer_ended {
             return Ok(());
@@ -314,23 +338,29 @@ impl Link {
         self.stream.abort();
     }
 
+    /// Whether the end of one direction is that of the other too; see [`Stream::ends_both_ways`].
+    pub(crate) fn ends_both_ways(&self) -> bool {
+        self.stream.ends_both_ways()
+    }
+
+    /// Takes bytes that are unsent, or will be, for refused by the peer.
+    pub(crate) fn refuse(&mut self) {
+        self.is_refusing = true;
+    }
+
     /// Whether the peer's kernel takes something that is unsent, although it was not ready for it; see
-    /// [`Stream::send_unasked`]. If so, [`next`](Self::next) reports it.
+    /// [`Stream::send_unasked`]. [`next`](Self::next) reports it once it is flushed.
     pub(crate) fn send_unasked(&mut self) -> bool {
-        let rest = &self.outgoing.bytes[self.outgoing.taken..];
-        if rest.is_empty() || self.is_refused() || self.outgoing.unflushed > 0 || self.deferred.is_some() {
+        if !self.has_unsent() || self.is_refused() || self.deferred.is_some() {
             return false;
         }
-        match self.stream.send_unasked(rest) {
-            Ok(sent @ 1..) => {
-                self.outgoing.taken += sent;
-                self.sent += sent as u64;
-                self.deferred = Some(Event::Sent(sent));
-                true
-            }
-            // An error is reported when the peer's kernel is ready.
-            Ok(0) | Err(_) => false,
-        }
+        let outgoing = &mut self.outgoing;
+        // Those that are left follow a flush.
+        let rest = if outgoing.unflushed > 0 { &[] } else { &outgoing.bytes[outgoing.taken..] };
+        let Some(sent) = self.stream.send_unasked(rest) else { return false };
+        outgoing.taken += sent;
+        outgoing.unflushed += sent;
+        true
     }
 
     /// Waits until the peer's kernel has taken everything; see [`Stream::delivered`].
@@ -348,19 +378,22 @@ pub(crate) async fn linger(
     let discard = async {
         let (mut discarded, mut turn) = (0, 0);
         while discarded < LINGER_BYTES {
-            match poll_fn(&mut poll_discard).await? {
-                0 => return Ok(()),
-                bytes => (discarded, turn) = (discarded + bytes, turn + bytes),
+            match poll_fn(&mut poll_discard).await {
+                Ok(0) => return Ok(()),
+                // Nothing that matters was cut short.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(()),
+                Err(error) => return Err(error),
+                Ok(bytes) => (discarded, turn) = (discarded + bytes, turn + bytes),
             }
             if turn >= DISCARD_TURN {
                 turn = 0;
                 yield_now().await;
             }
         }
-        Err(io::ErrorKind::TimedOut.into())
+        Err(ErrorKind::TimedOut.into())
     };
     // Boxed: the timer would otherwise be part of every client's task.
-    Box::pin(timeout(LINGER_TIME, discard)).await.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    Box::pin(timeout(LINGER_TIME, discard)).await.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()))
 }
 
 #[cfg(test)]

@@ -1,27 +1,32 @@
-//! One type for every kind of connection.
+//! One type for every kind of connection, and for TLS on it, which may begin at any time.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use rustix::io::Errno;
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
 
 use super::queue::unacknowledged;
+use super::socket::Socket;
+use super::tls::{Session, Tls, TlsError};
 
 /// How often the kernel is asked whether everything sent has been acknowledged.
 const ACKNOWLEDGED_PAUSE: Duration = Duration::from_millis(5);
 
+/// How long a server waits for the handshake of a client.
+pub(crate) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
+
 /// A connection.
 #[derive(Debug)]
 pub(crate) struct Stream {
-    socket: Socket,
+    layer: Layer,
     /// Whether a write failed with a reset. The kernel reports a reset only once: the next read would return
     /// end of stream.
     is_reset: bool,
@@ -29,10 +34,20 @@ pub(crate) struct Stream {
     observer: Option<Box<Box<dyn Observer>>>,
 }
 
+/// What bytes are read from and written to.
+///
+/// ```text
+/// Clear --start_tls()--> Handshake --> Tls
+///   ^                        |
+///   +--------failed----------+
+/// ```
 #[derive(Debug)]
-enum Socket {
-    Tcp(TcpStream),
-    Unix(UnixStream),
+enum Layer {
+    Clear(Socket),
+    /// The handshake has the socket, and closes it if it is canceled.
+    Handshake,
+    // Boxed: every client without TLS has space for it.
+    Tls(Box<Session>),
 }
 
 /// Sees what happens on a connection, in the order in which this side sees it.
@@ -43,6 +58,8 @@ pub(crate) trait Observer: fmt::Debug + Send + Sync {
     fn sent(&mut self, bytes: &[u8]);
     /// The peer closed its sending side, and everything before that was read.
     fn peer_ended(&mut self);
+    /// The same, but under TLS and without a `close_notify`: something may be missing.
+    fn peer_cut(&mut self);
     /// This side closed its sending side.
     fn ended(&mut self);
     /// The peer reset the connection.
@@ -68,6 +85,12 @@ impl Observer for Vec<Box<dyn Observer>> {
     fn peer_ended(&mut self) {
         for observer in self {
             observer.peer_ended();
+        }
+    }
+
+    fn peer_cut(&mut self) {
+        for observer in self {
+            observer.peer_cut();
         }
     }
 
@@ -109,17 +132,57 @@ impl fmt::Display for Peer {
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
-        Self { socket: Socket::Tcp(stream), is_reset: false, observer: None }
+        Self::new(Socket::Tcp(stream))
     }
 }
 
 impl From<UnixStream> for Stream {
     fn from(stream: UnixStream) -> Self {
-        Self { socket: Socket::Unix(stream), is_reset: false, observer: None }
+        Self::new(Socket::Unix(stream))
     }
 }
 
 impl Stream {
+    fn new(socket: Socket) -> Self {
+        Self { layer: Layer::Clear(socket), is_reset: false, observer: None }
+    }
+
+    /// Starts TLS, unless it has started. What was read before is clear text, and stays that: nothing is read ahead.
+    ///
+    /// Returns an error if the handshake fails. The stream is then as it was, but for the bytes that were read and
+    /// written. Canceled, the connection is closed.
+    pub(crate) async fn start_tls(&mut self, tls: &Tls) -> Result<(), TlsError> {
+        match mem::replace(&mut self.layer, Layer::Handshake) {
+            Layer::Clear(socket) => match tls.handshake(socket).await {
+                Ok(session) => {
+                    self.layer = Layer::Tls(session);
+                    Ok(())
+                }
+                Err((error, socket)) => {
+                    self.layer = Layer::Clear(socket);
+                    Err(error)
+                }
+            },
+            layer => {
+                self.layer = layer;
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the end of one direction is that of the other too, as in TLS 1.2.
+    pub(crate) fn ends_both_ways(&self) -> bool {
+        matches!(&self.layer, Layer::Tls(session) if session.ends_both_ways())
+    }
+
+    fn socket(&self) -> Option<&Socket> {
+        match &self.layer {
+            Layer::Clear(socket) => Some(socket),
+            Layer::Handshake => None,
+            Layer::Tls(session) => Some(session.socket()),
+        }
+    }
+
     /// Reports to `observer`, and to no other one, what happens from now on.
     pub(crate) fn observe(&mut self, observer: impl Observer + 'static) {
         self.observer = Some(Box::new(Box::new(observer)));
@@ -139,24 +202,30 @@ impl Stream {
         if let Some(observer) = &mut self.observer {
             observer.reset();
         }
-        if let Socket::Tcp(stream) = &self.socket {
-            // If this fails, the connection is closed cleanly.
-            let _ = stream.set_zero_linger();
+        match &mut self.layer {
+            Layer::Clear(socket) => socket.abort(),
+            Layer::Handshake => {}
+            Layer::Tls(session) => session.abort(),
         }
     }
 
     /// Sends what the kernel takes, although it has not reported any room. It does so only once about a third of its
     /// buffer is free (Linux `sk_stream_is_writeable`), and until then a peer that reads slowly looks like one that
     /// does not read.
-    pub(crate) fn send_unasked(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let sent = match &self.socket {
-            Socket::Tcp(stream) => SockRef::from(stream).send(bytes)?,
-            Socket::Unix(stream) => SockRef::from(stream).send(bytes)?,
+    ///
+    /// Returns how many of `bytes` were taken, or `None` if the kernel takes nothing. Under TLS it may take bytes that
+    /// were written before, and none of these.
+    pub(crate) fn send_unasked(&mut self, bytes: &[u8]) -> Option<usize> {
+        let sent = match &mut self.layer {
+            // An error is found by the next write.
+            Layer::Clear(socket) => socket.send_unasked(bytes).ok().filter(|&sent| sent > 0),
+            Layer::Handshake => None,
+            Layer::Tls(session) => session.send_unasked(bytes),
         };
-        if let Some(observer) = &mut self.observer {
+        if let (Some(sent @ 1..), Some(observer)) = (sent, &mut self.observer) {
             observer.sent(&bytes[..sent]);
         }
-        Ok(sent)
+        sent
     }
 
     /// Waits until the peer's kernel has acknowledged everything sent, or until `limit`.
@@ -164,7 +233,7 @@ impl Stream {
     /// Returns an error if the peer reset the connection, also if it had closed its own side before: reads
     /// then still return end of stream. The kernel of a Unix socket takes everything at once.
     pub(crate) async fn delivered(&self, limit: Duration) -> io::Result<()> {
-        let Socket::Tcp(stream) = &self.socket else { return Ok(()) };
+        let Some(Socket::Tcp(stream)) = self.socket() else { return Ok(()) };
         let deadline = Instant::now() + limit;
         loop {
             // Asked before the error: a reset empties the queue.
@@ -190,6 +259,17 @@ impl Stream {
         Ok(())
     }
 
+    /// The end of the connection under TLS without a `close_notify`.
+    fn on_cut(&mut self, error: io::Error) -> io::Result<()> {
+        if self.is_reset {
+            return self.on_reset(Errno::CONNRESET.into());
+        }
+        if let Some(observer) = &mut self.observer {
+            observer.peer_cut();
+        }
+        Err(error)
+    }
+
     fn on_reset(&mut self, error: io::Error) -> io::Result<()> {
         if let Some(observer) = &mut self.observer {
             observer.peer_reset();
@@ -209,9 +289,10 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
-        let read = ready!(match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
-            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        let read = ready!(match &mut self.layer {
+            Layer::Clear(socket) => Pin::new(socket).poll_read(cx, buffer),
+            Layer::Handshake => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            Layer::Tls(session) => Pin::new(session).poll_read(cx, buffer),
         });
         Poll::Ready(match read {
             Ok(()) if buffer.filled().len() > before => {
@@ -223,6 +304,8 @@ impl AsyncRead for Stream {
             Ok(()) if buffer.remaining() == 0 => Ok(()),
             Ok(()) => self.on_empty_read(),
             Err(error) if error.kind() == ErrorKind::ConnectionReset => self.on_reset(error),
+            // Only TLS knows of it.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.on_cut(error),
             Err(error) => Err(error),
         })
     }
@@ -230,9 +313,10 @@ impl AsyncRead for Stream {
 
 impl AsyncWrite for Stream {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let sent = ready!(match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        let sent = ready!(match &mut self.layer {
+            Layer::Clear(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Layer::Handshake => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            Layer::Tls(session) => Pin::new(session).poll_write(cx, bytes),
         });
         if let (Ok(sent), Some(observer)) = (&sent, &mut self.observer) {
             observer.sent(&bytes[..*sent]);
@@ -242,16 +326,18 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_flush(cx),
-            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        match &mut self.layer {
+            Layer::Clear(socket) => Pin::new(socket).poll_flush(cx),
+            Layer::Handshake => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            Layer::Tls(session) => Pin::new(session).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = ready!(match &mut self.socket {
-            Socket::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
-            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        let ended = ready!(match &mut self.layer {
+            Layer::Clear(socket) => Pin::new(socket).poll_shutdown(cx),
+            Layer::Handshake => Poll::Ready(Err(ErrorKind::NotConnected.into())),
+            Layer::Tls(session) => Pin::new(session).poll_shutdown(cx),
         });
         if let (Ok(()), Some(observer)) = (&ended, &mut self.observer) {
             observer.ended();

@@ -15,6 +15,7 @@
 //! | `connect` on a terminal | `prompt` |
 //! | a check of transcripts | `check`, `reports`, `deliveries` (any timing, same result) |
 //! | an update of transcripts | `update` |
+//! | TLS | `tls` |
 //! | holes, variables, `--set`; `--secret` | `holes`; `secrets` |
 //! | several connections in a transcript | `connections` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions with them, and for their clients) |
@@ -54,5 +55,7 @@ mod scripts;
 mod secrets;
 mod serve;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod update;
 mod upload;

@@ -17,5 +17,8 @@ pub(crate) mod run;
 pub(crate) mod server;
 /// capchat on a pseudo-terminal: its screen, and the keys that a test presses.
 pub(crate) mod terminal;
+/// Certificates, made by openssl, and peers that speak TLS and are not capchat.
+#[cfg(feature = "tls")]
+pub(crate) mod tls;
 /// Deadlines, and waiting for a condition or a process.
 pub(crate) mod wait;

@@ -21,8 +21,9 @@ fn name(event: &Event) -> String {
         Event::Sent(bytes) => format!("sent {bytes}"),
         Event::Ended => "ended".to_owned(),
         Event::Refused(error) => format!("refused: {:?}", error.kind()),
-        Event::PeerEnded(Ok(())) => "peer ended".to_owned(),
-        Event::PeerEnded(Err(error)) => format!("peer reset: {:?}", error.kind()),
+        Event::PeerEnded(PeerEnd::Eof) => "peer ended".to_owned(),
+        Event::PeerEnded(PeerEnd::Cut) => "peer cut".to_owned(),
+        Event::PeerEnded(PeerEnd::Failed(error)) => format!("peer reset: {:?}", error.kind()),
     }
 }
 
@@ -251,7 +252,7 @@ async fn cancelled_anywhere_it_loses_nothing() {
         };
         received.extend_from_slice(&into);
         match event {
-            Poll::Ready(Event::PeerEnded(end)) => break end.unwrap(),
+            Poll::Ready(Event::PeerEnded(PeerEnd::Eof)) => break,
             Poll::Ready(_) => {}
             Poll::Pending => tokio::task::yield_now().await,
         }

@@ -164,17 +164,14 @@ impl Connection {
 
     /// Whether the client takes some of what is unsent, although its kernel has not said so.
     pub(super) fn send_unasked(&mut self) -> bool {
-        let rest = self.unsent.fill_buf().unwrap_or_default();
-        if rest.is_empty() {
+        // Bytes that are written may still have to be flushed.
+        if !self.has_unsent() {
             return false;
         }
-        match self.stream.send_unasked(rest) {
-            Ok(sent @ 1..) => {
-                self.on_sent(sent);
-                true
-            }
-            Ok(0) | Err(_) => false,
-        }
+        let rest = self.unsent.fill_buf().unwrap_or_default();
+        let Some(sent) = self.stream.send_unasked(rest) else { return false };
+        self.on_sent(sent);
+        true
     }
 
     fn on_sent(&mut self, bytes: usize) {
