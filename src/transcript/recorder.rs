@@ -1,5 +1,7 @@
 //! Writes down a conversation while it goes on, as text to be appended to a file.
 
+use std::mem;
+
 use super::format::{Item, LineEnding, Side};
 use super::holdback::{Event, Holdback};
 use super::secrets::Secrets;
@@ -20,7 +22,23 @@ pub(crate) struct Recorder {
     /// The start of a line.
     partial: Option<(Side, Vec<u8>)>,
     state: State,
+    tls: Tls,
 }
+
+/// Whether the recording ends if the client starts a TLS handshake.
+#[derive(Debug, Default)]
+enum Tls {
+    /// It does not.
+    #[default]
+    Recorded,
+    /// The client's turn is about to start, or started with these bytes, which may become a `ClientHello`.
+    Awaited(Vec<u8>),
+    /// The client's turn started differently.
+    NotNow,
+}
+
+/// What a recording ends with if TLS starts.
+const TLS_COMMENT: &str = "# TLS starts here; what follows is encrypted, and not recorded\n";
 
 /// Who may still say something.
 ///
@@ -51,6 +69,12 @@ impl Recorder {
     #[must_use]
     pub(crate) fn masking(self, secrets: Secrets) -> Self {
         Self { holdback: Holdback::new(secrets), ..self }
+    }
+
+    /// Ends the recording if the client starts a TLS handshake, for an observer that sees only the cipher text. The
+    /// client waits for the server before it does (RFC 3207, section 4, for example), so its turn starts with that.
+    pub(crate) fn end_at_tls(&mut self) {
+        self.tls = Tls::Awaited(Vec::new());
     }
 
     /// Takes what a side says: client bytes when they are handed to the socket, server bytes when they are read.
@@ -100,6 +124,47 @@ impl Recorder {
             | (State::ServerEnded { .. }, Side::Server)
             | (State::Over, _) => return String::new(),
         }
+        match (side, mem::take(&mut self.tls)) {
+            (_, Tls::Recorded) => self.say_more(side, bytes),
+            (Side::Server, tls) => {
+                self.tls = tls;
+                let text = self.release();
+                self.tls = Tls::Awaited(Vec::new());
+                text + &self.say_more(side, bytes)
+            }
+            (Side::Client, Tls::NotNow) => {
+                self.tls = Tls::NotNow;
+                self.say_more(side, bytes)
+            }
+            (Side::Client, Tls::Awaited(mut start)) => {
+                start.extend_from_slice(bytes);
+                match starts_tls(&start) {
+                    Some(true) => self.stop() + TLS_COMMENT,
+                    Some(false) => {
+                        self.tls = Tls::NotNow;
+                        self.say_more(side, &start)
+                    }
+                    None => {
+                        self.tls = Tls::Awaited(start);
+                        String::new()
+                    }
+                }
+            }
+        }
+    }
+
+    /// Writes what was held back of a turn that did not become a `ClientHello`.
+    fn release(&mut self) -> String {
+        match &mut self.tls {
+            Tls::Awaited(start) => {
+                let start = mem::take(start);
+                if start.is_empty() { String::new() } else { self.say_more(Side::Client, &start) }
+            }
+            Tls::Recorded | Tls::NotNow => String::new(),
+        }
+    }
+
+    fn say_more(&mut self, side: Side, bytes: &[u8]) -> String {
         let mut text = String::new();
         let mut said = match self.partial.take() {
             Some((same, partial)) if same == side => partial,
@@ -134,8 +199,10 @@ impl Recorder {
             | (State::ServerEnded { .. }, Side::Server)
             | (State::Over, _) => return String::new(),
         };
+        let released = self.release();
         self.state = next;
-        self.flush()
+        released
+            + &self.flush()
             + &if is_written { self.write(Item::End(side)) } else { String::new() }
             + &self.write_if_over()
     }
@@ -143,8 +210,9 @@ impl Recorder {
     fn add_reset(&mut self) -> String {
         match self.state {
             State::Open | State::ClientEnded => {
+                let released = self.release();
                 self.state = State::Over;
-                self.flush() + &self.write(Item::Reset) + &self.write_if_over()
+                released + &self.flush() + &self.write(Item::Reset) + &self.write_if_over()
             }
             // `S RST` may not follow `S EOF`.
             State::ServerEnded { .. } => self.stop(),
@@ -153,8 +221,9 @@ impl Recorder {
     }
 
     fn stop(&mut self) -> String {
+        let released = self.release();
         self.state = State::Over;
-        self.flush() + &self.write_if_over()
+        released + &self.flush() + &self.write_if_over()
     }
 
     /// Writes the items that were held back, now that no complete line can follow.
@@ -198,7 +267,7 @@ impl Recorder {
         let eol = self.eol.unwrap_or_default();
         let mut text = String::new();
         // Nothing is written before the line ending is known, so this is the start of the file.
-        if !std::mem::replace(&mut self.has_started, true) && eol == LineEnding::Crlf {
+        if !mem::replace(&mut self.has_started, true) && eol == LineEnding::Crlf {
             text.push_str("%eol crlf\n");
         }
         self.held_bytes = 0;
@@ -214,6 +283,26 @@ impl Recorder {
         }
         text
     }
+}
+
+/// Whether these bytes start a TLS record with a `ClientHello` (RFC 8446, sections 4 and 5.1). `None` if they are too few
+/// to say.
+fn starts_tls(bytes: &[u8]) -> Option<bool> {
+    let is_right = |(index, &byte): (usize, &u8)| match index {
+        0 => byte == 22,
+        // The version, which is that of TLS 1.0 to 1.3.
+        1 => byte == 3,
+        2 => byte <= 4,
+        // The length.
+        3 => byte <= 0x40,
+        4 => true,
+        _ => byte == 1,
+    };
+    let start = &bytes[..bytes.len().min(6)];
+    if !start.iter().enumerate().all(is_right) {
+        return Some(false);
+    }
+    (start.len() == 6).then_some(true)
 }
 
 #[cfg(test)]
@@ -323,6 +412,46 @@ mod tests {
                 assert!(!text.contains("hunter2"), "{before} {pieces}");
             }
         }
+    }
+
+    #[test]
+    fn ends_at_tls_however_it_arrives_and_only_there() {
+        let start = "S: 220 ready\nC: STARTTLS\nS: 220 go ahead\n";
+        let hello = b"\x16\x03\x01\x02\x0a\x01\x00\x01\n";
+        let record = |turn: &[u8], cut: usize, is_ended_at_tls: bool| {
+            let mut recorder = Recorder::default();
+            if is_ended_at_tls {
+                recorder.end_at_tls();
+            }
+            let (first, second) = turn.split_at(cut);
+            [
+                recorder.say(Side::Server, b"220 ready\n"),
+                recorder.say(Side::Client, b"STARTTLS\n"),
+                recorder.say(Side::Server, b"220 go ahead\n"),
+                recorder.say(Side::Client, first),
+                recorder.say(Side::Client, second),
+                recorder.say(Side::Server, b"\x16\x03\x03\n"),
+                recorder.end(Side::Client),
+            ]
+            .concat()
+        };
+        for cut in 0..hello.len() {
+            assert_eq!(record(hello, cut, true), format!("{start}{TLS_COMMENT}"), "{cut}");
+            assert!(record(hello, cut, false).ends_with("C EOF\n"));
+            // Not at the start of a turn.
+            assert!(record(&[b"x\n", &hello[..]].concat(), cut, true).contains("C: x\nC\\ \\x16"), "{cut}");
+        }
+        for cut in 0..6 {
+            // Too little.
+            let expected = record(&hello[..5], 5, false);
+            assert_eq!(record(&hello[..5], cut.min(5), true), expected, "{cut}");
+        }
+        let mut recorder = Recorder::default();
+        recorder.end_at_tls();
+        assert_eq!(recorder.say(Side::Client, hello), TLS_COMMENT);
+        let mut recorder = Recorder::default();
+        recorder.end_at_tls();
+        assert_eq!(recorder.say(Side::Client, b"\x16") + &recorder.reset(), "C\\ \\x16\\\nS RST\n");
     }
 
     #[test]
