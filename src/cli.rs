@@ -60,7 +60,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 pub(crate) enum Command {
-    /// Run a server that replies in capitals, or a mock server
+    /// Run a server that replies in capitals, a mock server or a forwarder
     ///
     /// Serve any number of clients, reply to every message (a line, or what was sent before a quiet gap) with the
     /// same text in Unicode capitals, and keep each connection open until a message contains CLOSE SOCKET. The

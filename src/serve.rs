@@ -1,5 +1,5 @@
-//! `capchat serve`: a server that replies to every message in capitals, or a mock server, and that no client can
-//! bring down.
+//! `capchat serve`: a server that replies to every message in capitals, a mock server or a forwarder, and that no
+//! client can bring down.
 //!
 //! One thread runs everything: a task per client, one that accepts them, and the main flow, which waits for a
 //! signal and then sees all clients off. Nearly all of the cost is the kernel's, and a second thread would mostly
@@ -30,7 +30,7 @@ use crate::messages;
 use crate::playing::Values;
 use crate::runtime;
 use crate::signals::{self, Signal, Signals};
-use crate::transport::{Address, Family, Listener};
+use crate::transport::{Address, Dialer, Family, Listener};
 use accept::Acceptor;
 use clients::Clients;
 use log::{Log, LogEvent};
@@ -58,6 +58,8 @@ pub(crate) struct Settings {
     pub(crate) play: Vec<PathBuf>,
     /// The values of their variables.
     pub(crate) values: Values,
+    /// The server to forward clients to, in place of capitals.
+    pub(crate) forward: Option<Dialer>,
     /// How many clients to serve in all; `None` means no limit.
     pub(crate) connections: Option<NonZeroUsize>,
     /// The directory in which connections are recorded, if any.
@@ -92,8 +94,11 @@ async fn serve(settings: &Settings) -> Result<()> {
         _ = signals.next() => return Ok(()),
     };
     for listener in &listeners {
-        // If this fails, clients that vanish are found later.
-        let _ = listener.limit_unacknowledged(settings.idle_timeout);
+        // How long a client takes nothing is the target's business, if there is one.
+        if settings.forward.is_none() || settings.idle_timeout.is_some() {
+            // If this fails, clients that vanish are found later.
+            let _ = listener.limit_unacknowledged(settings.idle_timeout);
+        }
         let announced = messages::announce(format_args!("listening on {}", listener.address()));
         announced.context("could not write to standard output")?;
     }

@@ -11,6 +11,7 @@ use std::env;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 
@@ -23,14 +24,19 @@ use crate::status::Failure;
 use crate::transcript::{Secret, Secrets};
 use crate::transport::{Address, Dialer, Family, Tls};
 
+/// How long a forwarder tries to connect.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(10);
+
 pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let family = family(args.family);
     standard_input_once(&args.play)?;
     if args.play.is_empty() && args.record.is_none() && !args.secret.is_empty() {
         return Err(Failure::usage("--secret requires --play or --record"));
     }
+    let address = address(&args.address, family)?;
+    let forward = args.forward.map(|target| forward(&target, &address)).transpose()?;
     Ok(serve::Settings {
-        address: address(&args.address, family)?,
+        address,
         family,
         message_gap: args.message_gap.0,
         max_clients: args.max_clients,
@@ -38,6 +44,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
         max_connection_time: args.max_connection_time,
         play: args.play,
         values: Values::new(args.set, secrets(&args.secret)?, args.record.is_some())?,
+        forward,
         connections: args.connections,
         record: args.record,
         log_level: match (args.quiet, args.verbose) {
@@ -137,6 +144,22 @@ pub(crate) fn check(args: CheckArgs) -> Result<check::Settings> {
         timeout: args.timeout,
         max_time: args.max_time,
     })
+}
+
+/// The server at `target`, to which a server at `address` forwards.
+fn forward(target: &str, address: &Address) -> Result<Dialer> {
+    // The server's own family may be another one: a forwarder can lead from IPv6 to IPv4.
+    let family = Family::Any;
+    let target = Address::from_text(target, &default_address(family)?, family)
+        .map_err(Failure::usage)
+        .context("--forward")?;
+    if target == *address {
+        return Err(Failure::usage(format_args!(
+            "cannot forward to {target}: it is the server's own address"
+        )));
+    }
+    let dial = DialArgs { connect_timeout: FORWARD_TIMEOUT, retry: Duration::ZERO };
+    dialer(target, family, dial, None, false)
 }
 
 /// Whether one of these files is standard input. Fails if several are.

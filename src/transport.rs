@@ -6,6 +6,7 @@ mod dial;
 mod link;
 mod listen;
 mod queue;
+mod reset_watch;
 mod services;
 mod socket;
 mod stream;
@@ -20,6 +21,7 @@ pub(crate) use address::{Address, Family};
 pub(crate) use dial::Dialer;
 pub(crate) use link::{Event, Link, PeerEnd, linger};
 pub(crate) use listen::{Listener, is_the_clients};
+pub(crate) use reset_watch::ResetWatch;
 pub(crate) use stream::{HANDSHAKE_LIMIT, Observer, Peer, Stream};
 #[cfg(feature = "tls")]
 pub(crate) use tls::{ClientTls, Identity, ServerTls, TrustIn};

@@ -440,7 +440,7 @@ _capchat() {
             return 0
             ;;
         capchat__subcmd__serve)
-            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --play --set --secret --record --quiet --verbose --log-format --help"
+            opts="-4 -6 -q -v -h --max-clients --idle-timeout --max-connection-time --connections --message-gap --forward --play --set --secret --record --quiet --verbose --log-format --help"
             if [[ ${cur} == -* ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -479,6 +479,10 @@ _capchat() {
                     if [[ "${BASH_VERSINFO[0]}" -ge 4 ]]; then
                         compopt -o nospace
                     fi
+                    return 0
+                    ;;
+                --forward)
+                    _capchat_hosts
                     return 0
                     ;;
                 --play)

@@ -26,7 +26,7 @@ end
 
 complete -c capchat -n "__fish_capchat_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c capchat -n "__fish_capchat_needs_command" -s V -l version -d 'Print version'
-complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
+complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a server that replies in capitals, a mock server or a forwarder'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -35,6 +35,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-connection-time -d 'Disconnect clients after TIME in any case' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l connections -d 'Exit after N clients' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l message-gap -d 'Reply to an unfinished line after TIME, or never' -r -f
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l forward -d 'Pass bytes between each client and ADDRESS' -r -f -a "(__fish_print_hostnames)"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l play -d 'Act as a mock server: play a transcript to each client' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l set -d 'Give a variable a value (may be repeated)' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l secret -d 'Take a secret from the environment variable NAME' -r -f
@@ -101,7 +102,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand check" -s k -l insecure 
 complete -c capchat -n "__fish_capchat_using_subcommand check" -l update -d 'Rewrite the server side to what the server says'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s v -l verbose -d 'Show each line of both sides on standard error'
 complete -c capchat -n "__fish_capchat_using_subcommand check" -s h -l help -d 'Print help (-h is shorter)'
-complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "serve" -d 'Run a server that replies in capitals, or a mock server'
+complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "serve" -d 'Run a server that replies in capitals, a mock server or a forwarder'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_using_subcommand help; and not __fish_seen_subcommand_from serve connect check help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -14,15 +14,16 @@ Examples:
     capchat serve 0.0.0.0
   Act as the mail server of a transcript for one client, on any free port:
     capchat serve --play smtp.chat --connections 1 0
-  Record every conversation on a Unix socket:
-    capchat serve --record conversations ./socket
+  Record what clients of port 2525 and a mail server say to each other:
+    capchat serve --forward localhost:smtp --record conversations 2525
 
 Environment:
   CAPCHAT_ADDRESS  Default address, in place of 127.0.0.1:5605
 
 Exit status:
   0    Stopped by SIGTERM, SIGINT or SIGHUP, or all N clients were served
-  1    The address cannot be listened on, or standard output cannot be written
+  1    The address cannot be listened on, or standard output cannot be written;
+       with --forward and --connections: the target could not be reached
   2    Usage error, or an invalid transcript
   3    With --play and --connections: a client departed from the transcript";
 

@@ -60,6 +60,19 @@ pub(crate) struct ServeArgs {
     )]
     pub(crate) message_gap: MessageGap,
 
+    /// Pass bytes between each client and ADDRESS
+    ///
+    /// Each client gets a connection of its own to the server at ADDRESS, which has the same forms as HOST. EOF and
+    /// resets are passed on too. With --record, this records a real client with a real server.
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        value_hint = ValueHint::Hostname,
+        conflicts_with_all = ["message_gap", "play"],
+        help_heading = REPLIES
+    )]
+    pub(crate) forward: Option<String>,
+
     /// Act as a mock server: play a transcript to each client
     ///
     /// A client that departs from the transcript is disconnected, and the log shows the difference. If the option is

@@ -69,6 +69,13 @@ impl Recording {
         Self(Arc::new(Mutex::new(inner)))
     }
 
+    /// Records what one side of somebody else's conversation says, from now on. Of TLS, that would be cipher text: the
+    /// recording ends there.
+    pub(crate) fn overhear(&self, side: Side) -> Overheard {
+        self.with(|inner| inner.recorder.end_at_tls());
+        Overheard { recording: self.clone(), side }
+    }
+
     /// Writes what is left; nothing is recorded after that.
     ///
     /// Returns an error if anything could not be written, or the file could not be replaced.
@@ -93,8 +100,12 @@ impl Recording {
 
     /// Records bytes of our own side, or of the other one.
     fn say(&self, is_own: bool, bytes: &[u8]) {
+        let own = self.with(|inner| inner.own);
+        self.say_as(if is_own { own } else { own.other() }, bytes);
+    }
+
+    fn say_as(&self, side: Side, bytes: &[u8]) {
         self.with(|inner| {
-            let side = if is_own { inner.own } else { inner.own.other() };
             for chunk in bytes.chunks(CHUNK) {
                 if inner.error.is_some() {
                     break;
@@ -212,4 +223,38 @@ impl Observer for Recording {
             Side::Server => inner.recorder.reset(),
         });
     }
+}
+
+/// One side of a conversation between others.
+#[derive(Debug)]
+pub(crate) struct Overheard {
+    recording: Recording,
+    side: Side,
+}
+
+impl Observer for Overheard {
+    fn received(&mut self, bytes: &[u8]) {
+        self.recording.say_as(self.side, bytes);
+    }
+
+    fn peer_ended(&mut self) {
+        self.recording.record(|inner| inner.recorder.end(self.side));
+    }
+
+    // Not an EOF.
+    fn peer_cut(&mut self) {}
+
+    fn peer_reset(&mut self) {
+        self.recording.record(|inner| match self.side {
+            Side::Client => inner.recorder.finish(),
+            Side::Server => inner.recorder.reset(),
+        });
+    }
+
+    // What is passed on was received from the other side.
+    fn sent(&mut self, _: &[u8]) {}
+
+    fn ended(&mut self) {}
+
+    fn reset(&mut self) {}
 }

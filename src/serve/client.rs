@@ -2,6 +2,7 @@
 
 use crate::messages::reason;
 use crate::playing::Recording;
+use crate::transcript::Side;
 use crate::transport::{Peer, Stream};
 
 use super::clients::Place;
@@ -27,15 +28,24 @@ pub(super) struct Admission {
 impl Admission {
     /// Admits a client, in the client's own task. Drop the result when the conversation is over.
     pub(super) fn admit(&self, stream: &mut Stream, client: Peer) -> Admitted {
-        let recording = self.record(stream, client);
+        let recording = self.record(client, |recording| stream.observe(recording.clone()));
         self.log.add(&LogEvent::Connected { client });
         Admitted { _recording: recording }
     }
 
-    fn record(&self, stream: &mut Stream, client: Peer) -> Option<Box<ClientRecording>> {
+    /// Records what a client and a target say to each other.
+    pub(super) fn overhear(&self, client: Peer, stream: &mut Stream, target: &mut Stream) -> Admitted {
+        let recording = self.record(client, |recording| {
+            stream.observe(recording.overhear(Side::Client));
+            target.observe(recording.overhear(Side::Server));
+        });
+        Admitted { _recording: recording }
+    }
+
+    fn record(&self, client: Peer, observe: impl FnOnce(&Recording)) -> Option<Box<ClientRecording>> {
         match self.records.as_ref()?.create(client) {
             Ok(recording) => {
-                stream.observe(recording.clone());
+                observe(&recording);
                 Some(Box::new(ClientRecording { recording, client, log: self.log.clone() }))
             }
             Err(error) => {

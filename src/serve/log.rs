@@ -83,6 +83,21 @@ pub(super) enum LogEvent {
         reason: Option<&'static str>,
         seconds: f64,
     },
+    /// A forwarder could not connect to the target.
+    Unreachable {
+        client: Peer,
+        error: String,
+    },
+    /// A forwarder's client disconnected.
+    Forwarded {
+        client: Peer,
+        reason: &'static str,
+        /// Whether client and target could receive everything up to EOF.
+        clean: bool,
+        received: u64,
+        sent: u64,
+        seconds: f64,
+    },
     /// A client's recording is missing or incomplete.
     NotRecorded {
         client: Peer,
@@ -144,6 +159,14 @@ impl fmt::Display for LogEvent {
                 write!(f, "{client} disconnected: {how} the transcript")?;
                 reason.iter().try_for_each(|reason| write!(f, " ({reason})"))?;
                 write!(f, ", {seconds:.3} s")
+            }
+            Self::Unreachable { client, error } => write!(f, "{client}: {error}"),
+            Self::Forwarded { client, reason, clean, received, sent, seconds } => {
+                let how = if *clean { "" } else { " uncleanly" };
+                write!(
+                    f,
+                    "{client} disconnected{how} ({reason}): {received} B in, {sent} B out, {seconds:.3} s"
+                )
             }
             Self::NotRecorded { client, error } => write!(f, "{client} could not be recorded: {error}"),
             Self::Full { clients } => write!(f, "client limit reached ({clients}); new clients will wait"),

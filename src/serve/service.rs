@@ -2,6 +2,7 @@
 //! own, in which it is admitted and served.
 
 mod capitals;
+mod forward;
 mod mock;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use super::limits::Limits;
 use super::log::Log;
 use super::records::Records;
 use capitals::Capitals;
+use forward::Forward;
 use mock::Mock;
 
 /// A service. Clones are the same service.
@@ -24,6 +26,8 @@ pub(super) enum Service {
     Capitals(Arc<Capitals>),
     /// Plays a transcript.
     Mock(Arc<Mock>),
+    /// Passes bytes to another server and back.
+    Forward(Arc<Forward>),
 }
 
 impl Service {
@@ -44,6 +48,10 @@ impl Service {
             let transcripts = mock::open(&settings.play, &settings.address, &settings.values).await?;
             return Ok(Self::Mock(Arc::new(Mock::new(transcripts, limits, admission()?, stopping.clone()))));
         }
+        if let Some(target) = &settings.forward {
+            let forward = Forward::new(target.clone(), limits, admission()?, stopping.clone());
+            return Ok(Self::Forward(Arc::new(forward)));
+        }
         Ok(Self::Capitals(Arc::new(Capitals {
             message_gap: settings.message_gap,
             limits,
@@ -57,6 +65,7 @@ impl Service {
         match self {
             Self::Capitals(capitals) => Capitals::spawn(capitals, client),
             Self::Mock(mock) => Mock::spawn(mock, client),
+            Self::Forward(forward) => Forward::spawn(forward, client),
         }
     }
 
@@ -65,6 +74,7 @@ impl Service {
         match self {
             Self::Capitals(_) => Ok(()),
             Self::Mock(mock) => mock.result(served),
+            Self::Forward(forward) => forward.result(served),
         }
     }
 }

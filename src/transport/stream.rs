@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use std::mem;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::process;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::{Instant, sleep};
 
 use super::queue::unacknowledged;
+use super::reset_watch::ResetWatch;
 use super::socket::Socket;
 use super::tls::{Session, Tls, TlsError};
 
@@ -226,6 +228,34 @@ impl Stream {
             observer.sent(&bytes[..sent]);
         }
         sent
+    }
+
+    /// Watches for a reset by a peer that has closed its sending side.
+    pub(crate) fn watch_for_reset(&self) -> io::Result<ResetWatch> {
+        match self.socket().ok_or(ErrorKind::NotConnected)? {
+            Socket::Tcp(stream) => ResetWatch::on_tcp(stream),
+            Socket::Unix(stream) => ResetWatch::on_unix(stream),
+        }
+    }
+
+    /// Whether this connection, which was dialed, leads to the server that accepted `client`, which is this program.
+    pub(crate) fn leads_to_server_of(&self, client: &Self) -> bool {
+        let (Some(dialed), Some(accepted)) = (self.socket(), client.socket()) else { return false };
+        match (dialed, accepted) {
+            (Socket::Tcp(dialed), Socket::Tcp(accepted)) => {
+                let addresses = dialed.peer_addr().and_then(|dialed| Ok((dialed, accepted.local_addr()?)));
+                let is_same = |(dialed, own): (SocketAddr, SocketAddr)| {
+                    (dialed.ip().to_canonical(), dialed.port()) == (own.ip().to_canonical(), own.port())
+                };
+                addresses.is_ok_and(is_same)
+            }
+            // The kernel knows who listens.
+            (Socket::Unix(dialed), Socket::Unix(_)) => {
+                let listener = dialed.peer_cred().ok().and_then(|listener| listener.pid());
+                listener.is_some_and(|listener| u32::try_from(listener) == Ok(process::id()))
+            }
+            (Socket::Tcp(_), Socket::Unix(_)) | (Socket::Unix(_), Socket::Tcp(_)) => false,
+        }
     }
 
     /// Waits until the peer's kernel has acknowledged everything sent, or until `limit`.

@@ -7,6 +7,7 @@
 //! | the forms of an address | `addresses` |
 //! | `serve`: addresses, messages, log, limits, shutdown | `serve` |
 //! | `serve --play` | `mock` |
+//! | `serve --forward` | `forward` |
 //! | system calls that fail, threads, files that block | `faults` |
 //! | `--record`, on either side | `record` |
 //! | `connect` in a pipe | `pipe`, `upload`, `lockstep`, `limits` (time limits, `--retry`) |
@@ -20,7 +21,7 @@
 //! | several connections in a transcript | `connections` |
 //! | other programs | `interop` (clients and servers), `real_servers` (sessions with them, and for their clients) |
 //! | what gets through a client, next to other clients | `matrix` |
-//! | what the README says; `scripts/install` | `readme`; `install` |
+//! | what the README says; the tutorial in the manual; `scripts/install` | `readme`; `tutorial`; `install` |
 //!
 //! A test that reads better as a shell script or a transcript is one, in `tests/transcripts` or `tests/chats`; `scripts`
 //! runs them. What tests share is in `support`. Load and hostile clients are tested in `tests/survival`, completions in
@@ -35,6 +36,7 @@ mod completions;
 mod connections;
 mod deliveries;
 mod faults;
+mod forward;
 mod help;
 mod holes;
 mod install;
@@ -57,5 +59,6 @@ mod serve;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;
+mod tutorial;
 mod update;
 mod upload;

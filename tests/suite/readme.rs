@@ -17,11 +17,12 @@ use crate::support::terminal::Terminal;
 const DEFAULT_ADDRESS: &str = "127.0.0.1:5605";
 
 /// How each script begins. Those that build a release are run by `scripts/check`, the others here.
-const SCRIPTS: [(&str, RunBy); 5] = [
+const SCRIPTS: [(&str, RunBy); 6] = [
     ("scripts/demo", RunBy::CheckScript),
     ("cargo test --locked", RunBy::CheckScript),
     ("scripts/install ", RunBy::Test),
     ("capchat serve --play ", RunBy::Test),
+    ("capchat serve --forward ", RunBy::Test),
     ("my-server ", RunBy::Test),
 ];
 
@@ -243,6 +244,24 @@ fn the_mock_server_tells_good_programs_from_bad_ones() {
         let (exit, output) = work.run(&script, address);
         assert_eq!(exit.code(), Some(status), "{mailer}: {output}");
     }
+}
+
+#[test]
+fn the_forwarder_records_a_program() {
+    let (server, address) = (TestServer::start(&[]), "unix:forwarder.socket");
+    let script = script("capchat serve --forward ");
+    let script = script.replace("localhost:2525", address).replace("2525", address);
+    let script = script.replace("localhost:smtp", server.address());
+    let work = Work::new();
+    work.program(
+        "my-mailer",
+        "printf 'hi\\nCLOSE SOCKET\\n' | capchat connect --retry 10s --lockstep \"$2\"",
+    );
+    let (exit, output) = work.run(&script, address);
+    assert!(exit.success(), "{output}");
+    let mut sessions = fs::read_dir(work.path().join("sessions")).unwrap();
+    let session = fs::read_to_string(sessions.next().unwrap().unwrap().path()).unwrap();
+    assert_eq!(session, "C: hi\nS: HI\nC: CLOSE SOCKET\nS EOF\n");
 }
 
 #[test]

@@ -100,6 +100,8 @@ fn events() -> Vec<LogEvent> {
             diff: Diff { headline: text(), lines: Vec::new(), can_be_updated: false },
         },
         LogEvent::Played { client, completed: false, reason: Some(""), seconds: 1.0 },
+        LogEvent::Unreachable { client, error: text() },
+        LogEvent::Forwarded { client, reason: "", clean: true, received: 1, sent: 1, seconds: 1.0 },
         LogEvent::NotRecorded { client, error: text() },
         LogEvent::Full { clients: 1 },
         LogEvent::Starved { error: text(), clients: 1 },
