@@ -24,9 +24,9 @@ use crate::duration;
 pub(crate) use check::{CheckArgs, ColorChoice};
 pub(crate) use connect::ConnectArgs;
 pub(crate) use serve::ServeArgs;
-pub(crate) use tls::ClientTlsArgs;
 #[cfg(feature = "tls")]
 pub(crate) use tls::IdentityArgs;
+pub(crate) use tls::{ClientTlsArgs, ServerTlsArgs};
 
 /// The widest that help is, even on a wide terminal, and where there is none.
 const WIDTH: usize = 80;

@@ -30,7 +30,7 @@ use crate::messages;
 use crate::playing::Values;
 use crate::runtime;
 use crate::signals::{self, Signal, Signals};
-use crate::transport::{Address, Dialer, Family, Listener};
+use crate::transport::{Address, Dialer, Family, Listener, Tls};
 use accept::Acceptor;
 use clients::Clients;
 use log::{Log, LogEvent};
@@ -46,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) address: Address,
     /// Which addresses of a host to listen on.
     pub(crate) family: Family,
+    /// TLS with clients from the start, if any.
+    pub(crate) tls: Option<Tls>,
     /// How much silence it takes to reply to an unfinished message; `None` means never.
     pub(crate) message_gap: Option<Duration>,
     /// How many clients are served at a time; `None` means no limit.
@@ -93,6 +95,9 @@ async fn serve(settings: &Settings) -> Result<()> {
         opened = opening => opened?,
         _ = signals.next() => return Ok(()),
     };
+    if let Some(sha256) = settings.tls.as_ref().and_then(Tls::fingerprint) {
+        log.add(&LogEvent::Certificate { sha256: sha256.to_owned() });
+    }
     for listener in &listeners {
         // How long a client takes nothing is the target's business, if there is one.
         if settings.forward.is_none() || settings.idle_timeout.is_some() {

@@ -36,6 +36,7 @@ pub(crate) fn serve(args: ServeArgs) -> Result<serve::Settings> {
     let address = address(&args.address, family)?;
     let forward = args.forward.map(|target| forward(&target, &address)).transpose()?;
     Ok(serve::Settings {
+        tls: tls::of_server(args.tls, &address)?,
         address,
         family,
         message_gap: args.message_gap.0,

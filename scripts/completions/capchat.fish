@@ -30,6 +30,9 @@ complete -c capchat -n "__fish_capchat_needs_command" -f -a "serve" -d 'Run a se
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "connect" -d 'Connect to a server from a prompt, a pipe or a script'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "check" -d 'Check a server against transcripts, or update them'
 complete -c capchat -n "__fish_capchat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l cert -d 'Own certificate, followed by its chain (PEM)' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l key -d 'Private key of --cert [default: in the same file]' -r -F
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l client-ca -d 'Require client certificates issued by one in FILE' -r -F
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-clients -d 'Serve N clients at a time; others wait' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l idle-timeout -d 'Disconnect clients idle for TIME' -r -f
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -l max-connection-time -d 'Disconnect clients after TIME in any case' -r -f
@@ -44,6 +47,7 @@ complete -c capchat -n "__fish_capchat_using_subcommand serve" -l log-format -d 
 json\t'One JSON object per line'"
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 4 -d 'Use IPv4 only'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s 6 -d 'Use IPv6 only'
+complete -c capchat -n "__fish_capchat_using_subcommand serve" -l tls -d 'Use TLS from the start'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s q -l quiet -d 'Do not log client activity'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s v -l verbose -d 'Log more detail'
 complete -c capchat -n "__fish_capchat_using_subcommand serve" -s h -l help -d 'Print help (-h is shorter)'

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueHint};
 
-use super::{AddressArgs, FamilyArgs, HELP, LIMITS, TRANSCRIPTS, parse_count};
+use super::{AddressArgs, FamilyArgs, HELP, LIMITS, ServerTlsArgs, TRANSCRIPTS, parse_count};
 use crate::duration;
 use crate::playing::{SecretName, Setting};
 use crate::serve::LogFormat;
@@ -22,6 +22,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     pub(crate) family: FamilyArgs,
+
+    #[command(flatten)]
+    pub(crate) tls: ServerTlsArgs,
 
     /// Serve N clients at a time; others wait
     #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = parse_count, help_heading = LIMITS)]

@@ -43,6 +43,25 @@ pub(crate) struct ClientTlsArgs {
     pub(crate) server_name: Option<String>,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct ServerTlsArgs {
+    /// Use TLS from the start
+    ///
+    /// Without --cert, the server makes a certificate for itself, and logs its SHA-256 fingerprint.
+    #[cfg(feature = "tls")]
+    #[arg(long, help_heading = TLS)]
+    pub(crate) tls: bool,
+
+    #[cfg(feature = "tls")]
+    #[command(flatten)]
+    pub(crate) identity: IdentityArgs,
+
+    /// Require client certificates issued by one in FILE
+    #[cfg(feature = "tls")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = TLS)]
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
 #[cfg(feature = "tls")]
 #[derive(Args, Debug)]
 pub(crate) struct IdentityArgs {

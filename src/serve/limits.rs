@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::transport::HANDSHAKE_LIMIT;
+
 /// Time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limits {
@@ -21,6 +23,11 @@ pub(super) const LAST_REPLIES: Duration = Duration::from_secs(10);
 pub(super) const LONGEST_STALL: Duration = Duration::from_mins(2);
 
 impl Limits {
+    /// How long the handshake of TLS may take, as a part of the connection's time.
+    pub(super) fn handshake(&self) -> Duration {
+        self.connection.map_or(HANDSHAKE_LIMIT, |limit| limit.min(HANDSHAKE_LIMIT))
+    }
+
     /// When a connection that started then is at its limit.
     pub(super) fn connection_end(&self, started: Instant) -> Option<Instant> {
         self.connection.map(|limit| started + limit)

@@ -69,6 +69,19 @@ pub(super) enum LogEvent {
         sent: u64,
         seconds: f64,
     },
+    /// A client did not get through the handshake of TLS.
+    NoTls {
+        client: Peer,
+        error: String,
+    },
+    /// A client speaks TLS to a server that does not.
+    Hello {
+        client: Peer,
+    },
+    /// The certificate that the server has made for itself.
+    Certificate {
+        sha256: String,
+    },
     /// A mock's client departed from the transcript.
     Diverged {
         client: Peer,
@@ -138,6 +151,9 @@ impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected { client } => write!(f, "{client} connected"),
+            Self::NoTls { client, error } => write!(f, "{client}: {error}"),
+            Self::Hello { client } => write!(f, "{client} speaks TLS, and this server does not (see --tls)"),
+            Self::Certificate { sha256 } => write!(f, "certificate SHA-256 fingerprint {sha256}"),
             Self::Paused { client, bytes } => {
                 write!(f, "{client}: replied to partial message ({})", counted(*bytes as u64, "byte"))
             }

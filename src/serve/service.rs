@@ -42,7 +42,8 @@ impl Service {
             let secrets = settings.values.secrets();
             let open = |directory| Records::open(directory, secrets.clone());
             let records = settings.record.as_deref().map(open).transpose()?;
-            Ok(Admission { records, log: log.clone() })
+            let (tls, log, stopping) = (settings.tls.clone(), log.clone(), stopping.clone());
+            Ok(Admission { records, tls, handshake_limit: limits.handshake(), log, stopping })
         };
         if !settings.play.is_empty() {
             let transcripts = mock::open(&settings.play, &settings.address, &settings.values).await?;

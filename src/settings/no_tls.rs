@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use crate::cli::ClientTlsArgs;
+use crate::cli::{ClientTlsArgs, ServerTlsArgs};
 use crate::transport::{Address, Tls};
 
 pub(super) fn of_client(_args: ClientTlsArgs, _address: &Address) -> Result<Option<Tls>> {
@@ -12,5 +12,9 @@ pub(super) fn of_client(_args: ClientTlsArgs, _address: &Address) -> Result<Opti
 }
 
 pub(super) fn of_listener(_args: ClientTlsArgs, _address: &Address) -> Result<Option<Tls>> {
+    Ok(None)
+}
+
+pub(super) fn of_server(_args: ServerTlsArgs, _address: &Address) -> Result<Option<Tls>> {
     Ok(None)
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::required_by;
-use crate::cli::{ClientTlsArgs, IdentityArgs};
+use crate::cli::{ClientTlsArgs, IdentityArgs, ServerTlsArgs};
 use crate::status::Failure;
 use crate::transport::{Address, ClientTls, Identity, ServerTls, Tls, TrustIn};
 
@@ -40,6 +40,19 @@ pub(super) fn of_listener(args: ClientTlsArgs, address: &Address) -> Result<Opti
     }
     let identity = identity(args.identity)?;
     Ok(Some(Tls::Server(ServerTls::new(identity.as_ref(), names(address), None)?)))
+}
+
+/// TLS with the clients of a server at an address, if it is asked for.
+pub(super) fn of_server(args: ServerTlsArgs, address: &Address) -> Result<Option<Tls>> {
+    if !args.tls {
+        required_by("--cert", args.identity.cert.is_some(), "--tls")?;
+        required_by("--key", args.identity.key.is_some(), "--tls")?;
+        required_by("--client-ca", args.client_ca.is_some(), "--tls")?;
+        return Ok(None);
+    }
+    let identity = identity(args.identity)?;
+    let tls = ServerTls::new(identity.as_ref(), names(address), args.client_ca.as_deref())?;
+    Ok(Some(Tls::Server(tls)))
 }
 
 /// The names that a server at an address may be called by.

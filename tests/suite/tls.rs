@@ -6,10 +6,12 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::support::client::Client;
 use crate::support::custom_server::custom_server;
 use crate::support::data::random_bytes;
-use crate::support::programs::capchat;
+use crate::support::programs::{capchat, is_missing};
 use crate::support::run::Run;
+use crate::support::server::TestServer;
 use crate::support::tls::Certificates;
 use crate::support::wait::{DEADLINE, lines_of, wait_for_exit};
 
@@ -288,4 +290,176 @@ c.recv(100)
     let run = certificates.connect(&server.address).stdin("").run();
     run.fails_with(1, &[&format!("{}: TLS failed: a record could not be decrypted\n", server.address)]);
     assert_eq!(run.report(), "good\n");
+}
+
+/// A server with `localhost.pem`.
+#[track_caller]
+fn serve(certificates: &Certificates, options: &[&str]) -> TestServer {
+    let own = ["--tls", "--cert", "localhost.pem", "--key", "localhost.key"];
+    let mut command = capchat();
+    command.arg("serve").args(own).args(options).arg("127.0.0.1:0").current_dir(certificates.path("."));
+    TestServer::start_with(&mut command, 1)
+}
+
+#[test]
+fn a_server_replies_to_other_programs() {
+    let Some(certificates) = Certificates::new() else { return };
+    let server = serve(&certificates, &[]);
+    let address = server.address();
+    let ncat = format!("ncat --ssl --ssl-verify --ssl-trustfile ca.pem localhost {}", server.port());
+    let socat = format!("socat -t 5 - OPENSSL:{address},cafile=ca.pem");
+    let openssl = format!("openssl s_client -quiet -verify_return_error -CAfile ca.pem -connect {address}");
+    let python = "
+import socket, ssl, sys
+context = ssl.create_default_context(cafile='ca.pem')
+raw = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+c = context.wrap_socket(raw, server_hostname='localhost', suppress_ragged_eofs=False)
+c.sendall(sys.stdin.buffer.read())
+while part := c.recv(100):
+    sys.stdout.buffer.write(part)
+c.unwrap()
+";
+    let python = format!("python3 -c \"{python}\" {}", server.port());
+    for (program, command) in [
+        ("openssl", format!("{openssl} -tls1_2 2>/dev/null")),
+        ("openssl", format!("{openssl} -tls1_3 2>/dev/null")),
+        ("ncat", ncat),
+        ("socat", socat),
+        ("python3", python),
+    ] {
+        if is_missing(program) {
+            continue;
+        }
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &command]).current_dir(certificates.path("."));
+        let run = Run::of(shell).stdin("stra\u{df}e\nCLOSE SOCKET\n").run();
+        assert_eq!(run.report(), "STRASSE\n", "{command}: {}", run.errors());
+        assert!(server.log_line().ends_with(" connected"));
+        let line = server.log_line();
+        assert!(line.contains(" disconnected (CLOSE SOCKET): 1 message"), "{command}: {line}");
+    }
+}
+
+#[test]
+fn a_server_may_require_certificates() {
+    let Some(certificates) = Certificates::new() else { return };
+    let server = serve(&certificates, &["--client-ca", "ca.pem"]);
+    let own = ["--cert", "client.pem", "--key", "client.key"];
+    certificates.connect(server.address()).args(&own).stdin("hi\n").run().succeeds_with("HI\n");
+    server.log_line_with("disconnected");
+    certificates.connect(server.address()).stdin("hi\n").run().fails_with(1, &["TLS failed: the peer says "]);
+    assert!(server.log_line().ends_with(": TLS failed: the peer sent no certificate"));
+    let other = ["--cert", "self.pem", "--key", "self.key"];
+    let run = certificates.connect(server.address()).args(&other).stdin("hi\n").run();
+    run.fails_with(1, &["TLS failed: the peer says "]);
+    assert!(server.log_line().contains(": TLS failed: "));
+}
+
+#[test]
+fn a_server_can_make_its_certificate() {
+    let server = TestServer::start(&["--tls"]);
+    let line = server.log_line();
+    let fingerprint = line.strip_prefix("certificate SHA-256 fingerprint ").expect("a fingerprint");
+    Run::connect(server.address()).args(&["--tls", "-k"]).stdin("hi\n").run().succeeds_with("HI\n");
+    if is_missing("openssl") {
+        return;
+    }
+    let command = format!(
+        "openssl s_client -connect {} </dev/null 2>/dev/null | openssl x509 -noout -fingerprint -sha256",
+        server.address()
+    );
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &command]);
+    let expected = format!("sha256 Fingerprint={fingerprint}\n");
+    assert_eq!(Run::of(shell).run().report(), expected);
+}
+
+#[test]
+fn a_large_text_goes_through_a_server_byte_for_byte() {
+    let server = TestServer::start(&["--tls"]);
+    let text = "The quick brown fox jumps over the lazy dog.\n".repeat(200_000);
+    let run = Run::connect(server.address()).args(&["--tls", "-k"]).stdin(&text).run();
+    run.succeeds_with(text.to_uppercase());
+}
+
+#[test]
+fn clients_that_fail_do_not_disturb_others() {
+    let Some(certificates) = Certificates::new() else { return };
+    let server = serve(&certificates, &["--max-clients", "9", "--max-connection-time", "5s"]);
+    let mut good = certificates.connect(server.address()).start();
+    good.stdin.write_all(b"first\n").unwrap();
+    assert_eq!(good.line(), "FIRST\n");
+    // Without TLS.
+    let mut plain = Client::connect(server.address());
+    plain.send("hello\n");
+    assert!(server.log_line_with("TLS").ends_with(": TLS failed: the peer does not speak TLS"));
+    // In the middle of a handshake: gone, reset, silent.
+    Client::connect(server.address()).send([0x16, 3, 1, 2, 0, 1]);
+    server.log_line_with(": TLS failed: connection closed during the handshake");
+    let mut reset = Client::connect(server.address());
+    reset.send([0x16, 3, 1, 2, 0, 1]);
+    reset.reset();
+    server.log_line_with(": TLS failed: connection reset by peer");
+    let mut silent: Vec<_> = (0..7).map(|_| Client::connect(server.address())).collect();
+    // There is a place again once they ran into the limit.
+    for _ in 0..7 {
+        server.log_line_with(": TLS handshake not finished within 5s");
+    }
+    certificates.connect(server.address()).stdin("last\n").run().succeeds_with("LAST\n");
+    silent.clear();
+}
+
+#[test]
+fn an_unfinished_message_that_is_cut_has_no_reply() {
+    let Some(certificates) = Certificates::new() else { return };
+    if is_missing("python3") {
+        return;
+    }
+    let server = serve(&certificates, &["--message-gap", "never"]);
+    let script = "
+import os, socket, ssl, sys
+context = ssl.create_default_context(cafile='ca.pem')
+raw = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+c = context.wrap_socket(raw, server_hostname='localhost')
+c.sendall(b'one\\ntw')
+print(c.recv(100))
+c.shutdown(socket.SHUT_WR)
+";
+    let mut python = Command::new("python3");
+    python.args(["-c", script, &server.port().to_string()]).current_dir(certificates.path("."));
+    Run::of(python).run().succeeds_with("b'ONE\\n'\n");
+    let line = server.log_line_with("disconnected");
+    assert!(line.contains("(TLS connection cut, no close_notify): 1 message, 6 B in, 4 B out"), "{line}");
+}
+
+#[test]
+fn a_tls_client_of_a_server_without_tls_is_logged() {
+    let server = TestServer::start(&[]);
+    let run = Run::connect(server.address()).args(&["--tls", "-k"]).stdin("hi\n").run();
+    run.fails_with(1, &["could not connect to ", "TLS failed: "]);
+    server.log_line_with("connected");
+    assert!(server.log_line().ends_with(" speaks TLS, and this server does not (see --tls)"));
+}
+
+#[test]
+fn three_hundred_clients_are_served_at_a_time() {
+    let Some(certificates) = Certificates::new() else { return };
+    if is_missing("python3") {
+        return;
+    }
+    let server = serve(&certificates, &["-q"]);
+    let script = "
+import socket, ssl, sys
+context = ssl.create_default_context(cafile='ca.pem')
+def client():
+    raw = socket.create_connection(('127.0.0.1', int(sys.argv[1])))
+    return context.wrap_socket(raw, server_hostname='localhost')
+clients = [client() for _ in range(300)]
+for number, c in enumerate(clients):
+    c.sendall(b'client %d\\n' % number)
+print(all(c.recv(100) == b'CLIENT %d\\n' % number for number, c in enumerate(clients)))
+";
+    let mut python = Command::new("python3");
+    python.args(["-c", script, &server.port().to_string()]).current_dir(certificates.path("."));
+    Run::of(python).run().succeeds_with("True\n");
 }

@@ -46,9 +46,10 @@ impl Capitals {
         let mut connection = Connection::new(stream, peer, Arc::clone(capitals));
         tokio::spawn(async move {
             let admission = &connection.capitals.admission;
-            let admitted = admission.admit(&mut connection.stream, peer);
-            connection.run().await;
-            drop((connection, admitted, place));
+            if let Some(admitted) = admission.admit(&mut connection.stream, peer).await {
+                connection.run().await;
+                drop((connection, admitted, place));
+            }
         });
     }
 }
@@ -58,6 +59,8 @@ impl Capitals {
 enum Ending {
     /// The client closed its sending side.
     ClientEnd,
+    /// The client closed the connection, under TLS without a `close_notify`.
+    Cut,
     /// A message contained the close word.
     CloseWord,
     /// The client neither sent nor took anything for too long.
@@ -72,6 +75,7 @@ impl Ending {
     fn reason(&self) -> &'static str {
         match self {
             Self::ClientEnd => "closed by client",
+            Self::Cut => "TLS connection cut, no close_notify",
             Self::CloseWord => CLOSE_WORD,
             Self::Idle => "idle timeout",
             Self::ConnectionTime => "connection time limit",

@@ -119,8 +119,11 @@ impl Forward {
     }
 
     async fn serve(&self, client: Client) {
-        let Client { stream, peer: client, place } = client;
+        let Client { mut stream, peer: client, place } = client;
         let started = Instant::now();
+        if self.admission.secure(&mut stream, client).await.is_none() {
+            return;
+        }
         self.admission.log.add(&LogEvent::Connected { client });
         // Boxed, here and below: it is over before most of the conversation, and would be part of every client's task.
         let dialed = Box::pin(self.dial(&stream, started)).await;

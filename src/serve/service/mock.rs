@@ -82,7 +82,10 @@ impl Mock {
     async fn play(&self, transcript: &Playable, client: Client) {
         let Client { mut stream, peer: client, mut place } = client;
         let started = Instant::now();
-        let admitted = self.admission.admit(&mut stream, client);
+        let Some(admitted) = self.admission.admit(&mut stream, client).await else {
+            self.failed.fetch_add(1, Ordering::Relaxed);
+            return drop(place);
+        };
         let mut performance = Performance::new(Follow::new(transcript.clone()), Some(stream));
         let mut stopping = self.stopping.clone();
         let connection_end = self.limits.connection_end(started);

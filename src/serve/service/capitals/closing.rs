@@ -31,14 +31,16 @@ impl Connection {
         let stall = match ending {
             // It had its time already.
             Ending::Idle => Duration::ZERO,
-            Ending::ClientEnd | Ending::CloseWord | Ending::ConnectionTime | Ending::Stopped => {
-                self.capitals.limits.stall()
-            }
+            Ending::ClientEnd
+            | Ending::Cut
+            | Ending::CloseWord
+            | Ending::ConnectionTime
+            | Ending::Stopped => self.capitals.limits.stall(),
         };
         self.send_rest(stall).await?;
         self.stream.shutdown().await?;
         match ending {
-            Ending::ClientEnd => Ok(()),
+            Ending::ClientEnd | Ending::Cut => Ok(()),
             Ending::CloseWord | Ending::Idle | Ending::ConnectionTime | Ending::Stopped => {
                 linger(|cx| self.poll_discard(cx)).await
             }

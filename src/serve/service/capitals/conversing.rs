@@ -1,7 +1,7 @@
 //! Replies to messages, until there is a reason to end.
 
 use std::future::poll_fn;
-use std::io::{self, BufRead, Cursor};
+use std::io::{self, BufRead, Cursor, ErrorKind};
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::serve::scratch;
 /// to at most this many bytes: what follows cannot have arrived before.
 const DRAIN_QUIET: Duration = Duration::from_millis(10);
 const DRAIN_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How a TLS client begins: the type of its record, a handshake, and the major version (RFC 8446, section 5.1).
+const CLIENT_HELLO: [u8; 2] = [0x16, 3];
 
 /// What is due at a deadline.
 #[derive(Clone, Copy, Debug)]
@@ -190,8 +193,18 @@ impl Connection {
         let start = self.slice.start();
         scratch::with(|input, spare| {
             let mut buffer = ReadBuf::new(&mut input.space()[..self.slice.read_limit()]);
-            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            match ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer)) {
+                // An unfinished message may be cut short: it has no reply.
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Ok(Some(Ending::Cut)));
+                }
+                read => read?,
+            }
             let length = buffer.filled().len();
+            let is_clear = self.capitals.admission.tls.is_none();
+            if self.received == 0 && is_clear && buffer.filled().starts_with(&CLIENT_HELLO) {
+                self.capitals.admission.log.add(&LogEvent::Hello { client: self.peer });
+            }
             self.received += length as u64;
 
             let (ending, replies) = if length == 0 {
