@@ -343,19 +343,21 @@ fn both_sides_are_closed_at_a_time_limit() {
 
 #[test]
 fn a_signal_ends_every_conversation_after_what_was_said() {
-    let (mut forwarder, mut client, mut target) = connected(&[]);
-    client.send("question\n");
+    let (mut forwarder, mut client, mut target) = talking();
+    // Both are waiting in its kernel when it gets the signal.
+    forwarder.send_signal(Signal::STOP);
+    client.send("up\n");
+    target.send("down\n");
     forwarder.send_signal(Signal::TERM);
+    forwarder.send_signal(Signal::CONT);
     let start = Instant::now();
-    target.expect("question\n");
-    target.send("answer\n");
-    client.expect_end("answer\n");
-    target.expect_end("");
+    target.expect_end("up\n");
+    client.expect_end("down\n");
     drop((client, target));
     assert_eq!(forwarder.wait().code(), Some(0));
     assert!(start.elapsed() < Duration::from_secs(10));
     // Neither side leaves, and one never pauses.
-    let (mut forwarder, client, target) = connected(&[]);
+    let (mut forwarder, client, target) = talking();
     thread::scope(|scope| {
         scope.spawn(|| while (&target.stream).write_all(&[0; 16384]).is_ok() {});
         scope.spawn(|| while (&client.stream).read(&mut [0; 16384]).is_ok_and(|bytes| bytes > 0) {});
