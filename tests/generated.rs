@@ -110,8 +110,8 @@ fn man_pages() {
 /// Options in the manual and the README that are still being built. Delete those that are there.
 const PLANNED: [&str; 0] = [];
 
-/// Options of other programs: cargo, `scripts/install`, and the made-up ones in examples.
-const OTHERS: [&str; 4] = ["--locked", "--port", "--server", "--uninstall"];
+/// Options of other programs: cargo, `scripts/install`, redis-server, and the made-up ones in examples.
+const OTHERS: [&str; 5] = ["--locked", "--port", "--save", "--server", "--uninstall"];
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()

@@ -128,10 +128,13 @@ impl Direction {
     pub(super) fn send_unasked(&mut self, to: &mut Stream) -> bool {
         let Flow::Open(unsent) = &mut self.flow else { return false };
         let rest = unsent.bytes.fill_buf().unwrap_or_default();
-        let sent = if rest.is_empty() { 0 } else { to.send_unasked(rest).unwrap_or(0) };
+        if rest.is_empty() {
+            return false;
+        }
+        let Some(sent) = to.send_unasked(rest) else { return false };
         unsent.on_sent(sent);
         self.passed += sent as u64;
-        sent > 0
+        true
     }
 }
 
