@@ -9,7 +9,7 @@ mod replace_file;
 mod trace;
 mod values;
 
-pub(crate) use open::{is_standard_input, open};
+pub(crate) use open::{is_standard_input, open, open_to_update};
 pub(crate) use play::{Dialing, Opener, Performance};
 pub(crate) use recording::Recording;
 pub(crate) use replace_file::replace_file;

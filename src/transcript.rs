@@ -20,6 +20,7 @@ mod recorder;
 mod report_text;
 mod scan;
 mod secrets;
+mod skipped;
 mod template;
 #[cfg(any(test, fuzzing))]
 mod testing;
@@ -29,14 +30,12 @@ mod writer;
 
 pub(crate) use diff::{Diff, DiffLine};
 pub(crate) use divergence::Divergence;
-#[cfg(any(test, fuzzing))]
-pub(crate) use format::Transcript;
-pub(crate) use format::{Connection, Item, Side};
+pub(crate) use format::{Connection, Item, Side, Transcript};
 pub(crate) use playable::Playable;
 pub(crate) use player::{End, Follow, Learn, Player, Prologue, Step, Turn};
-pub(crate) use reader::read;
+pub(crate) use reader::{ParseError, read};
 pub(crate) use recorder::Recorder;
 pub(crate) use report_text::ReportText;
 pub(crate) use secrets::{Secret, Secrets};
-pub(crate) use update::{Conflict, rewrite};
+pub(crate) use update::{Rewriting, fill_in, rewrite};
 pub(crate) use variables::{Variables, check_value, is_name};

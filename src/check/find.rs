@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::connections::check_addresses;
 use crate::messages::{self, reason};
-use crate::playing::{Values, is_standard_input, open};
+use crate::playing::{Values, is_standard_input, open, open_to_update};
 use crate::status::Failure;
 use crate::transcript::{Playable, Side};
 use crate::transport::{Address, Dialer, Family};
@@ -30,9 +30,8 @@ pub(super) fn open_all(settings: &Sources) -> Result<Vec<Playable>> {
     let mut transcripts = Vec::new();
     let mut last_error = None;
     for path in find_all(paths)? {
-        match open(&path, Side::Client, values)
-            .and_then(|playable| check_connections(playable, dialer, *updates))
-        {
+        let opened = if *updates { open_to_update(&path, values) } else { open(&path, Side::Client, values) };
+        match opened.and_then(|playable| check_connections(playable, dialer, *updates)) {
             Ok(transcript) => transcripts.push(transcript),
             Err(error) => {
                 if let Some(error) = last_error.replace(error) {

@@ -17,7 +17,7 @@ use crate::deadline::TimeLimit;
 use crate::messages;
 use crate::status::{Failure, Status};
 use crate::text::printable;
-use crate::transcript::{Conflict, Diff, DiffLine, ReportText};
+use crate::transcript::{Diff, DiffLine, ReportText};
 use crate::transport::Address;
 
 /// The format of a report.
@@ -36,12 +36,11 @@ pub(crate) enum ReportFormat {
 pub(super) enum Outcome {
     /// The server followed it; in an update, there was nothing to change.
     Passed,
-    /// The file was rewritten.
-    Updated,
+    /// The file was rewritten, as this diff says.
+    Updated(Vec<DiffLine>),
     Diverged(Diff),
     /// The user's time limit ran out, and not the transcript's.
     TimedOut(Diff),
-    Conflict(Conflict),
     /// The time for the whole run was up.
     NotDone(String),
     NotConnected(String),
@@ -52,13 +51,13 @@ pub(super) enum Outcome {
 
 impl Outcome {
     fn is_failure(&self) -> bool {
-        !matches!(self, Self::Passed | Self::Updated)
+        !matches!(self, Self::Passed | Self::Updated(_))
     }
 
     fn status(&self) -> Status {
         match self {
-            Self::Passed | Self::Updated => Status::Success,
-            Self::Diverged(_) | Self::Conflict(_) => Status::Mismatch,
+            Self::Passed | Self::Updated(_) => Status::Success,
+            Self::Diverged(_) => Status::Mismatch,
             Self::TimedOut(_) | Self::NotDone(_) => Status::TimedOut,
             Self::NotConnected(_) | Self::NotOpened(_) | Self::NotWritten(_) => Status::Failure,
         }
@@ -67,9 +66,8 @@ impl Outcome {
     /// What went wrong, in one line that starts with the file.
     fn headline(&self, path: &str) -> String {
         match self {
-            Self::Passed | Self::Updated => path.to_owned(),
+            Self::Passed | Self::Updated(_) => path.to_owned(),
             Self::Diverged(diff) | Self::TimedOut(diff) | Self::NotOpened(diff) => diff.headline.clone(),
-            Self::Conflict(conflict) => conflict.to_string(),
             Self::NotDone(error) | Self::NotConnected(error) | Self::NotWritten(error) => {
                 format!("{path}: {error}")
             }
@@ -79,12 +77,8 @@ impl Outcome {
     fn diff(&self) -> &[DiffLine] {
         match self {
             Self::Diverged(diff) | Self::TimedOut(diff) | Self::NotOpened(diff) => &diff.lines,
-            Self::Passed
-            | Self::Updated
-            | Self::Conflict(_)
-            | Self::NotDone(_)
-            | Self::NotConnected(_)
-            | Self::NotWritten(_) => &[],
+            Self::Updated(lines) => lines,
+            Self::Passed | Self::NotDone(_) | Self::NotConnected(_) | Self::NotWritten(_) => &[],
         }
     }
 }
@@ -173,7 +167,7 @@ impl Report {
     pub(super) fn add(&mut self, path: &Path, outcome: &Outcome, time: Duration) {
         self.totals.reported += 1;
         self.totals.failed += usize::from(outcome.is_failure());
-        self.totals.updated += usize::from(matches!(outcome, Outcome::Updated));
+        self.totals.updated += usize::from(matches!(outcome, Outcome::Updated(_)));
         self.totals.time += time;
         self.can_be_updated |= matches!(outcome, Outcome::Diverged(diff) if diff.can_be_updated);
         let rank = |status| PRECEDENCE.iter().position(|&is| is == status);

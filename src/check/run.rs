@@ -15,7 +15,9 @@ use crate::deadline::TimeLimit;
 use crate::messages::reason;
 use crate::playing::{Performance, replace_file};
 use crate::signals;
-use crate::transcript::{Diff, Divergence, Follow, Learn, Playable, Turn, rewrite};
+use crate::transcript::{
+    Diff, Divergence, Follow, Learn, Playable, Rewriting, Transcript, Turn, fill_in, rewrite,
+};
 use crate::transport::{Dialer, Stream};
 
 pub(super) async fn run(settings: &Settings) -> Result<()> {
@@ -107,20 +109,23 @@ impl Job {
         let player = Follow::new(self.playable.clone());
         match Performance::new(player, first).run(Some(&mut connections)).await {
             Ok(()) => Outcome::Passed,
-            Err(divergence) => self.diverged(&divergence, &connections),
+            Err(divergence) => self.diverged(&divergence, &connections.address(divergence.connection)),
         }
     }
 
     async fn update(self, first: Option<Stream>, mut connections: Connections) -> Outcome {
-        let player = Learn::new(self.playable.clone());
-        match Performance::new(player, first).run(Some(&mut connections)).await {
+        let mut performance = Performance::new(Learn::new(self.playable.clone()), first);
+        match performance.run(Some(&mut connections)).await {
             Ok(turns) => self.rewrite(&turns),
-            Err(divergence) => self.diverged(&divergence, &connections),
+            Err(divergence) => self.keep_learned(&divergence, &performance.into_player().into_turns()),
         }
     }
 
-    fn diverged(&self, divergence: &Divergence, connections: &Connections) -> Outcome {
-        let diff = Diff::new(&self.playable, divergence, &connections.address(divergence.connection));
+    fn diverged(&self, divergence: &Divergence, peer: &str) -> Outcome {
+        self.failed(Diff::new(&self.playable, divergence, peer), divergence)
+    }
+
+    fn failed(&self, diff: Diff, divergence: &Divergence) -> Outcome {
         if divergence.is_not_connected() {
             Outcome::NotOpened(diff)
         } else if self.is_users_limit && divergence.limit().is_some() {
@@ -134,11 +139,50 @@ impl Job {
         let transcript = self.playable.transcript();
         match rewrite(transcript, turns) {
             Ok(None) => Outcome::Passed,
-            Ok(Some(text)) => match replace_file(&transcript.path, &transcript.source, &text) {
-                Ok(()) => Outcome::Updated,
-                Err(error) => Outcome::NotWritten(format!("could not write: {}", reason(&error))),
+            Ok(Some(new)) => match self.replace(&new) {
+                Ok(()) => Outcome::Updated(new.diff(&self.playable, &self.peer())),
+                Err(failure) => failure,
             },
-            Err(conflict) => Outcome::Conflict(conflict),
+            Err(conflict) => match self.fill_in(turns) {
+                None => Outcome::Diverged(conflict.diff(&self.playable, &self.peer())),
+                Some(Ok(new)) => {
+                    let mut diff = new.transfer_conflict(conflict).diff(&self.playable, &self.peer());
+                    diff.append(new.diff(&self.playable, &self.peer()));
+                    Outcome::Diverged(diff)
+                }
+                Some(Err(failure)) => failure,
+            },
         }
+    }
+
+    /// Replaces the placeholders whose replies were learned before the server departed from the transcript.
+    fn keep_learned(&self, divergence: &Divergence, turns: &[Turn]) -> Outcome {
+        match self.fill_in(turns) {
+            None => self.diverged(divergence, &self.peer()),
+            Some(Ok(new)) => {
+                let Some((playable, moved)) = new.transfer(&self.playable, divergence) else {
+                    return self.diverged(divergence, &self.peer());
+                };
+                let mut diff = Diff::new(&playable, &moved, &self.peer());
+                diff.append(new.diff(&self.playable, &self.peer()));
+                self.failed(diff, divergence)
+            }
+            Some(Err(failure)) => failure,
+        }
+    }
+
+    fn fill_in(&self, turns: &[Turn]) -> Option<Result<Rewriting, Outcome>> {
+        let new = fill_in(self.playable.transcript(), turns)?;
+        Some(self.replace(&new).map(|()| new))
+    }
+
+    fn replace(&self, new: &Rewriting) -> Result<(), Outcome> {
+        let Transcript { path, source, .. } = self.playable.transcript();
+        replace_file(path, source, &new.text)
+            .map_err(|error| Outcome::NotWritten(format!("could not write: {}", reason(&error))))
+    }
+
+    fn peer(&self) -> String {
+        self.dialer.address.to_string()
     }
 }

@@ -61,8 +61,8 @@ pub(crate) struct CheckArgs {
 
     /// Rewrite the server side to what the server says
     ///
-    /// Only literal lines, S EOF and S RST are rewritten. A file that needs other changes is left unchanged (status
-    /// 3).
+    /// Only literal lines, S EOF, S RST and the placeholder S ? are rewritten. A file that needs other changes is left
+    /// unchanged (status 3).
     #[arg(long, help_heading = TRANSCRIPTS)]
     pub(crate) update: bool,
 

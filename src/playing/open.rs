@@ -10,7 +10,7 @@ use anyhow::Result;
 use super::values::Values;
 use crate::messages::reason;
 use crate::status::Failure;
-use crate::transcript::{self, Playable, Side};
+use crate::transcript::{self, ParseError, Playable, Side, Transcript};
 
 /// What reports call standard input.
 const STANDARD_INPUT: &str = "<stdin>";
@@ -24,6 +24,19 @@ pub(crate) fn is_standard_input(path: &Path) -> bool {
 ///
 /// Returns a usage failure if it cannot be read, is invalid, or that side of it cannot be played.
 pub(crate) fn open(path: &Path, own: Side, values: &Values) -> Result<Playable> {
+    open_with(path, values, |transcript| Playable::new(transcript, own, values.variables()))
+}
+
+/// The same, of a transcript that is to be updated: what the server says may be left open.
+pub(crate) fn open_to_update(path: &Path, values: &Values) -> Result<Playable> {
+    open_with(path, values, |transcript| Playable::to_update(transcript, values.variables()))
+}
+
+fn open_with(
+    path: &Path,
+    values: &Values,
+    playable: impl FnOnce(Transcript) -> Result<Playable, ParseError>,
+) -> Result<Playable> {
     let (path, bytes) = if is_standard_input(path) {
         let mut bytes = Vec::new();
         let read = io::stdin().lock().read_to_end(&mut bytes);
@@ -40,6 +53,6 @@ pub(crate) fn open(path: &Path, own: Side, values: &Values) -> Result<Playable> 
         Failure::usage(format_args!("cannot read {}: {}", path.display(), reason(&error)))
     })?;
     transcript::read(path, &bytes)
-        .and_then(|transcript| Playable::new(transcript, own, values.variables()))
+        .and_then(playable)
         .map_err(|error| Failure::usage(values.secrets().mask_text(&error.to_string())))
 }

@@ -234,6 +234,10 @@ impl<P: Player> Performance<P> {
         }
     }
 
+    pub(crate) fn into_player(self) -> P {
+        self.player
+    }
+
     /// Ends the only connection as the transcript says: with a reset, or cleanly.
     pub(crate) async fn close(self) {
         let Some(mut link) = self.links.only() else { return };

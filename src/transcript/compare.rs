@@ -46,6 +46,7 @@ pub(super) fn compare(
         Item::Literal(..)
         | Item::Skip(..)
         | Item::Connect(_)
+        | Item::Placeholder
         | Item::End(_)
         | Item::Reset
         | Item::Wait(..)

@@ -13,12 +13,13 @@ use super::format::{Connection, Entry, Item, LineEnding, Side};
 use super::playable::Playable;
 use super::player::MOST_KEPT;
 use super::secrets::Secrets;
+use super::skipped::Skipped;
 use super::variables::{Variables, is_name};
 use super::writer::{duration, escaped, line_of, masked, masked_literals};
 use crate::text::printable;
 
 /// How many items are shown before the one that failed.
-const CONTEXT: usize = 2;
+pub(super) const CONTEXT: usize = 2;
 
 /// How many of the received bytes are shown.
 const SHOWN: usize = 2000;
@@ -66,8 +67,8 @@ impl Diff {
     pub(crate) fn new(playable: &Playable, divergence: &Divergence, peer: &str) -> Self {
         let (transcript, own) = (playable.transcript(), playable.own());
         let Divergence { index, fault, .. } = divergence;
-        let entries = &transcript.entries;
-        let entry = entries.get(*index);
+        let (entries, place) = playable.in_file(*index);
+        let entry = entries.get(place);
         let path = printable(&transcript.path.display().to_string());
         let line = entry.map_or_else(|| transcript.end_line(), |entry| entry.line);
         let within = match fault {
@@ -87,16 +88,14 @@ impl Diff {
             Some(line) => format!("last sent: line {line}"),
             None => "nothing sent before".to_owned(),
         };
-        let not_run = entries.len().saturating_sub(index + 1);
-        let mut lines = vec![
-            DiffLine::Label(format!("--- expected {path}")),
-            DiffLine::Label(format!("+++ received {}", playable.secrets().mask_text(peer))),
-        ];
+        let matched = playable.count(*index);
+        let not_run = entries.len().saturating_sub(matched + 1);
+        let mut lines = Vec::from(labels(playable, peer));
         lines.extend(compared(playable, divergence));
         lines.extend(
             notes(playable, divergence).into_iter().map(|note| DiffLine::Note(format!("note: {note}"))),
         );
-        lines.push(DiffLine::Note(format!("{index} matched, 1 failed, {not_run} not run")));
+        lines.push(DiffLine::Note(format!("{matched} matched, 1 failed, {not_run} not run")));
         // An update does not take several connections.
         let is_single = playable.connections().len() == 1;
         let is_literal = entry.is_none_or(|entry| {
@@ -112,18 +111,45 @@ impl Diff {
     }
 }
 
+impl Diff {
+    /// Adds what was learned, and written, before something went wrong.
+    pub(crate) fn append(&mut self, learned: Vec<DiffLine>) {
+        self.lines.push(DiffLine::Note("note: the replies that were learned are in the file now".to_owned()));
+        self.lines.extend(learned);
+    }
+}
+
+/// The two lines that say what is compared.
+pub(super) fn labels(playable: &Playable, peer: &str) -> [DiffLine; 2] {
+    let path = printable(&playable.transcript().path.display().to_string());
+    [
+        DiffLine::Label(format!("--- expected {path}")),
+        DiffLine::Label(format!("+++ received {}", playable.secrets().mask_text(peer))),
+    ]
+}
+
+/// The items before one of them.
+pub(super) fn context(playable: &Playable, entries: &[Entry], index: usize) -> Vec<DiffLine> {
+    let text = |entry| line_of(entry, playable.transcript().eol, playable.secrets());
+    entries[index.saturating_sub(CONTEXT)..index].iter().map(text).map(DiffLine::Context).collect()
+}
+
+/// The start of what a side said.
+pub(super) fn shown(playable: &Playable, side: Side, bytes: &[u8]) -> Vec<String> {
+    let secrets = playable.secrets();
+    masked_literals(side, &bytes[..secrets.cut(bytes, SHOWN)], playable.transcript().eol, secrets)
+}
+
 /// The items before the one that failed, that one, and what arrived instead.
 fn compared(playable: &Playable, divergence: &Divergence) -> Vec<DiffLine> {
     let (transcript, own) = (playable.transcript(), playable.own());
     let Divergence { index, connection, fault, .. } = divergence;
     let secrets = playable.secrets();
     let text = |entry: &Entry| line_of(entry, transcript.eol, secrets);
-    let context = transcript.entries[index.saturating_sub(CONTEXT)..*index].iter();
-    let mut lines: Vec<_> = context.map(|entry| DiffLine::Context(text(entry))).collect();
-    let expected = transcript.entries.get(*index).map(text);
-    let received = fault.received();
-    let received = &received[..secrets.cut(received, SHOWN)];
-    let received = masked_literals(own.other(), received, transcript.eol, secrets);
+    let (entries, place) = playable.in_file(*index);
+    let mut lines = context(playable, entries, place);
+    let expected = entries.get(place).map(text);
+    let received = shown(playable, own.other(), fault.received());
     let received = received.into_iter().map(|line| DiffLine::Received(connection.number(line)));
     match fault {
         // The item itself may still follow.
@@ -184,7 +210,7 @@ fn headline<'f>(fault: &'f Fault, own: Side, secrets: &Secrets) -> Cow<'f, str> 
 /// Points out what the compared lines do not show.
 fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
     let (transcript, own) = (playable.transcript(), playable.own());
-    let Divergence { index, connection, fault, variables } = divergence;
+    let Divergence { index, connection, fault, skipped, variables } = divergence;
     let received = fault.received();
     let item = transcript.entries.get(*index).map(|entry| &entry.item);
     let mut notes = Vec::new();
@@ -219,7 +245,10 @@ fn notes(playable: &Playable, divergence: &Divergence) -> Vec<String> {
             connection.letter(own.other())
         ));
     }
-    notes.extend(note_of(fault, own, is_skipping(&transcript.entries[..*index], *connection)));
+    notes.extend(note_of(fault, own, skipped.is_some()));
+    if let Some(skipped) = skipped {
+        notes.extend(taken(playable, &transcript.entries[..*index], skipped, *connection));
+    }
     notes.extend(values(variables, playable.secrets()));
     notes
 }
@@ -236,7 +265,7 @@ fn hole_in_text(playable: &Playable, index: usize) -> Option<&str> {
 }
 
 /// The variables that are bound, but for secrets; the latest ones if there are many.
-fn values(variables: &Variables, secrets: &Secrets) -> Vec<String> {
+pub(super) fn values(variables: &Variables, secrets: &Secrets) -> Vec<String> {
     let all: Vec<_> = variables.iter().filter(|(name, _)| !secrets.is_name(name)).collect();
     let hidden = all.len().saturating_sub(MOST_VALUES);
     let mut notes: Vec<_> = all
@@ -254,16 +283,25 @@ fn values(variables: &Variables, secrets: &Secrets) -> Vec<String> {
     notes
 }
 
-/// Whether an `S ...` of a connection takes lines after these items.
-fn is_skipping(entries: &[Entry], connection: Connection) -> bool {
-    let is_server = |item: &&Item| item.side() == Side::Server && !matches!(item, Item::Wait(..));
-    entries
-        .iter()
-        .rev()
-        .filter(|entry| entry.connection == connection)
-        .map(|entry| &entry.item)
-        .find(is_server)
-        .is_some_and(|item| matches!(item, Item::Skip(..)))
+/// What the last skip of the other side of a connection has taken.
+fn taken(playable: &Playable, entries: &[Entry], skipped: &Skipped, connection: Connection) -> Vec<String> {
+    let side = playable.own().other();
+    let is_it = |entry: &&Entry| {
+        entry.connection == connection && matches!(entry.item, Item::Skip(is, _) if is == side)
+    };
+    let skip = entries.iter().rfind(is_it);
+    let skip = skip.map(|entry| line_of(entry, playable.transcript().eol, playable.secrets()));
+    let skip = skip.unwrap_or_default();
+    let (count, last) = (skipped.lines, &skipped.last);
+    let mut notes = vec![match count {
+        0 => format!("'{skip}' took no lines"),
+        1 => format!("'{skip}' took 1 line:"),
+        _ if count > last.len() => format!("'{skip}' took {count} lines, the last {} of them:", last.len()),
+        _ => format!("'{skip}' took {count} lines:"),
+    }];
+    let lines = last.iter().flat_map(|line| shown(playable, side, line));
+    notes.extend(lines.map(|line| connection.number(line)));
+    notes
 }
 
 fn note_of(fault: &Fault, own: Side, is_skipping: bool) -> Option<String> {

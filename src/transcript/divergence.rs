@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::format::Connection;
+use super::skipped::Skipped;
 use super::variables::Variables;
 
 /// The first item that did not match, and what is wrong with it.
@@ -14,6 +15,8 @@ pub(crate) struct Divergence {
     pub(crate) connection: Connection,
     /// What is wrong.
     pub(crate) fault: Fault,
+    /// What the skip before it has taken, if there is one.
+    pub(crate) skipped: Option<Box<Skipped>>,
     /// The variables at that time. Boxed: an error is small.
     pub(crate) variables: Box<Variables>,
 }

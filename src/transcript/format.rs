@@ -171,6 +171,8 @@ pub(crate) enum Item {
     Skip(Side, Option<Pattern>),
     /// The client opens the connection, to another address if there is one: `C2 CONNECT 127.0.0.1:\{port}`.
     Connect(Option<Template>),
+    /// Whatever the server says, until an update replaces it: `S ?`.
+    Placeholder,
     /// A side shuts down its sending side: `C EOF`, `S EOF`.
     End(Side),
     /// The server resets the connection: `S RST`.
@@ -191,7 +193,7 @@ impl Item {
             | Self::End(side)
             | Self::Wait(side, _) => *side,
             Self::Connect(_) => Side::Client,
-            Self::Reset | Self::Quiet(_) => Side::Server,
+            Self::Placeholder | Self::Reset | Self::Quiet(_) => Side::Server,
         }
     }
 
@@ -203,6 +205,7 @@ impl Item {
             Self::Literal(..)
             | Self::Skip(..)
             | Self::Connect(None)
+            | Self::Placeholder
             | Self::End(_)
             | Self::Reset
             | Self::Wait(..)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::format::{Item, LineEnding};
 use super::testing::{Delivery, ModelServer, Playing, converse};
-use super::update::rewrite;
+use super::update::{Rewriting, rewrite};
 pub(crate) use super::writer::duration;
 use super::writer::{line_of, literals};
 use super::{Diff, Follow, Learn, Playable, Secrets, Side, Transcript, Variables, read};
@@ -107,15 +107,14 @@ fn several_connections(checked: &Transcript, played: &Transcript, seed: u64) {
 /// An update keeps every line that is not the server's, and what it writes is read back, and passes.
 pub(crate) fn update(data: &[u8]) {
     let Some((old, played, seed)) = conversation(data) else { return };
-    let (Some(client), Some(server)) = (playable(&old, Side::Client), playable(&played, Side::Server)) else {
-        return;
-    };
+    let client = Playable::to_update(old.clone(), Variables::default());
+    let (Ok(client), Some(server)) = (client, playable(&played, Side::Server)) else { return };
     let mock = || Playing::new(Follow::new(server.clone()));
     for delivery in deliveries(seed) {
         let mut learning = Playing::new(Learn::new(client.clone()));
         converse(&mut learning, &mut mock(), delivery);
         let Ok(turns) = learning.result() else { continue };
-        let Ok(Some(text)) = rewrite(&old, &turns) else { continue };
+        let Ok(Some(Rewriting { text, .. })) = rewrite(&old, &turns) else { continue };
         let new = parse(text.as_bytes()).expect("what was written can be read");
         assert_eq!(kept(&new), kept(&old));
         // Whether a server waits, or which lines an `S ...` took, is not known.
@@ -166,7 +165,7 @@ fn kept(transcript: &Transcript) -> Vec<&str> {
         let entry = transcript.entries.iter().find(|entry| entry.line == number);
         entry.is_some_and(|entry| match entry.item {
             Item::Literal(side, _) | Item::End(side) => side == Side::Server,
-            Item::Reset => true,
+            Item::Placeholder | Item::Reset => true,
             Item::Template(..)
             | Item::Pattern(..)
             | Item::Skip(..)

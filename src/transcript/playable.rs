@@ -27,12 +27,33 @@ pub(crate) struct Playable {
     connections: Arc<[Connection]>,
     /// For each item, and for the end, how much input of a connection is kept at most.
     most_input: Arc<[usize]>,
+    /// The items as they are in the file, if they are played in a different order.
+    in_file: Option<Arc<[Entry]>>,
 }
 
 impl Playable {
     /// Returns an error if an item of `own` does not say what to send when `given` is all that is bound at the start,
     /// or if one of the other side has holes that may match in several ways.
-    pub(crate) fn new(mut transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
+    pub(crate) fn new(transcript: Transcript, own: Side, given: Variables) -> Result<Self, ParseError> {
+        let is_placeholder = |entry: &&Entry| entry.item == Item::Placeholder;
+        if let Some(&Entry { line, .. }) = transcript.entries.iter().find(is_placeholder) {
+            let message =
+                "expected what the server says, found 'S ?' (to fill it in: capchat check --update)";
+            return Err(ParseError { path: transcript.path, line, message: message.to_owned() });
+        }
+        Self::with_placeholders(transcript, own, given)
+    }
+
+    /// The client side, to be played in an update: placeholders are allowed. Returns an error as [`Self::new`] does.
+    pub(crate) fn to_update(transcript: Transcript, given: Variables) -> Result<Self, ParseError> {
+        Self::with_placeholders(transcript, Side::Client, given)
+    }
+
+    fn with_placeholders(
+        mut transcript: Transcript,
+        own: Side,
+        given: Variables,
+    ) -> Result<Self, ParseError> {
         let mut bound: HashSet<&str> = given.iter().map(|(name, _)| name).collect();
         for entry in &transcript.entries {
             if let Err(message) = check(&entry.item, own, &given, &bound) {
@@ -40,13 +61,21 @@ impl Playable {
             }
             bound.extend(entry.item.names());
         }
+        let is_skip = |entry: &Entry| matches!(entry.item, Item::Skip(Side::Client, _));
         if own == Side::Server {
             check_one_connection(&transcript, "a mock has one for each client")?;
-            transcript.entries = client_first(transcript.entries);
         }
+        let in_file = if own == Side::Server && transcript.entries.iter().any(is_skip) {
+            let entries = transcript.entries.clone();
+            transcript.entries = client_first(transcript.entries);
+            Some(Arc::from(entries))
+        } else {
+            None
+        };
         let most_input = most_input(&transcript.entries, own);
         let connections = transcript.connections().into();
-        Ok(Self { transcript: Arc::new(transcript), own, given: Arc::new(given), connections, most_input })
+        let (transcript, given) = (Arc::new(transcript), Arc::new(given));
+        Ok(Self { transcript, own, given, connections, most_input, in_file })
     }
 
     /// Returns an error, with the reason why, if it has several connections.
@@ -96,6 +125,25 @@ impl Playable {
     #[must_use]
     pub(crate) fn transcript(&self) -> &Transcript {
         &self.transcript
+    }
+
+    /// The items as they are in the file, and the place there of the one that is played as the one with this index.
+    pub(super) fn in_file(&self, index: usize) -> (&[Entry], usize) {
+        let played = &self.transcript.entries;
+        match &self.in_file {
+            None => (played, index),
+            Some(entries) => {
+                let line = played.get(index).map_or(usize::MAX, |entry| entry.line);
+                (entries, entries.partition_point(|entry| entry.line < line))
+            }
+        }
+    }
+
+    /// How many items of the file are played before the one with this index.
+    pub(super) fn count(&self, index: usize) -> usize {
+        // The end of a client that a `C ...` waits for is not in the file, and part of that item.
+        let played = &self.transcript.entries[..(index + 1).min(self.transcript.entries.len())];
+        index - played.windows(2).filter(|pair| pair[0].line == pair[1].line).count()
     }
 
     /// The side that is played.
@@ -175,6 +223,7 @@ fn check(item: &Item, own: Side, given: &Variables, bound: &HashSet<&str>) -> Re
         | Item::Pattern(..)
         | Item::Skip(..)
         | Item::Connect(_)
+        | Item::Placeholder
         | Item::End(_)
         | Item::Reset
         | Item::Wait(..)
@@ -213,6 +262,7 @@ fn most_input(entries: &[Entry], own: Side) -> Arc<[usize]> {
             | Item::Pattern(..)
             | Item::Skip(..)
             | Item::Connect(_)
+            | Item::Placeholder
             | Item::End(_)
             | Item::Reset
             | Item::Wait(..)

@@ -21,8 +21,8 @@ const LONGEST_LINE: usize = 1024 * 1024;
 /// How much of a line an error shows, in characters.
 const SHOWN: usize = 40;
 
-const ANY_LINE: &str = "'C:', 'S:', 'C\\', 'S\\', 'S~', 'S ...', 'C EOF', 'S EOF', 'S RST', 'C WAIT', 'S WAIT', \
-                        'S QUIET', 'C ...', 'C2:', 'C2 CONNECT', '%eol', '%timeout', '%gap' or '#'";
+const ANY_LINE: &str = "'C:', 'S:', 'C\\', 'S\\', 'S~', 'S ...', 'S ?', 'C EOF', 'S EOF', 'S RST', 'C WAIT', \
+                        'S WAIT', 'S QUIET', 'C ...', 'C2:', 'C2 CONNECT', '%eol', '%timeout', '%gap' or '#'";
 
 /// Why a file is not a transcript.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ struct Said {
     first: Option<usize>,
     /// The last one, if that is a skip; pauses do not count.
     skip: Option<(Side, usize)>,
+    /// The last server item of this turn, and whether that is a placeholder; pauses do not count.
+    turn: Option<(bool, usize)>,
     client_end: Option<usize>,
     server_end: Option<usize>,
     reset: Option<usize>,
@@ -157,9 +159,14 @@ impl Said {
             | Item::Template(..)
             | Item::Pattern(..)
             | Item::Skip(..)
+            | Item::Placeholder
             | Item::Connect(_)
             | Item::Quiet(_) => {}
         }
+        self.turn = match item.side() {
+            Side::Client => None,
+            Side::Server => Some((*item == Item::Placeholder, number)),
+        };
         self.skip = if let Item::Skip(side, _) = item { Some((*side, number)) } else { None };
     }
 
@@ -177,7 +184,18 @@ impl Said {
             && last == side
         {
             let found = format!("'{letter} ...' after the one on line {line}");
-            return Err(format!("expected an {letter} item between two skips, found {found}"));
+            let article = if side == Side::Client { "a" } else { "an" };
+            return Err(format!("expected {article} {letter} item between two skips, found {found}"));
+        }
+        if let Some((is_placeholder, line)) = self.turn
+            && side == Side::Server
+            && !matches!(item, Item::Wait(..))
+            && (is_placeholder || *item == Item::Placeholder)
+        {
+            let found = if is_placeholder { "one after that" } else { "another one" };
+            return Err(format!(
+                "expected '{letter} ?' to be the only {letter} item of its turn, found {found} on line {line}"
+            ));
         }
         if let Some(line) = self.reset {
             let reset = connection.letter(Side::Server);
@@ -301,6 +319,7 @@ fn keyword(side: Side, connection: Connection, rest: &str) -> Option<Result<Item
     match (side, word, value) {
         (_, "EOF", None) => Some(Ok(Item::End(side))),
         (_, "...", None) => Some(Ok(Item::Skip(side, None))),
+        (Side::Server, "?", None) => Some(Ok(Item::Placeholder)),
         (Side::Server, "RST", None) => Some(Ok(Item::Reset)),
         (Side::Client, "CONNECT", _) if connection == Connection::FIRST => {
             let expected = "'C2 CONNECT' to 'C9 CONNECT'";

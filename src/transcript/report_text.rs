@@ -24,7 +24,12 @@ impl ReportText {
     /// The lines of a failure.
     pub(crate) fn failure(self, headline: &str, diff: &[DiffLine]) -> String {
         let (red, end) = self.color(RED);
-        let mut text = format!("{red}FAIL{end} {headline}\n");
+        format!("{red}FAIL{end} {headline}\n") + &self.diff(diff)
+    }
+
+    /// The lines of a diff.
+    pub(crate) fn diff(self, diff: &[DiffLine]) -> String {
+        let mut text = String::new();
         for line in diff {
             let (color, end) = match line {
                 DiffLine::Expected(_) => self.color(RED),

@@ -170,6 +170,7 @@ impl Secrets {
             | Item::Connect(_)
             | Item::Pattern(..)
             | Item::Skip(..)
+            | Item::Placeholder
             | Item::End(_)
             | Item::Reset
             | Item::Wait(..)

@@ -142,6 +142,13 @@ impl<P: Player> Playing<P> {
     }
 }
 
+#[cfg(test)]
+impl<P: Player> Playing<P> {
+    pub(super) fn into_player(self) -> P {
+        self.player
+    }
+}
+
 impl<P: Player> Party for Playing<P> {
     fn hear(&mut self, connection: Connection, event: Event, now: Duration) {
         match event {
@@ -290,7 +297,9 @@ impl Party for ModelServer<'_> {
                     self.silent_until = None;
                 }
                 Item::Literal(Side::Client, _) | Item::End(Side::Client) | Item::Connect(_) => return said,
-                item @ (Item::Template(..) | Item::Pattern(..) | Item::Skip(..)) => panic!("{item:?}"),
+                item @ (Item::Template(..) | Item::Pattern(..) | Item::Skip(..) | Item::Placeholder) => {
+                    panic!("{item:?}")
+                }
             }
             self.entries = rest;
         }

@@ -23,6 +23,7 @@ pub(super) fn notation(item: &Item, eol: LineEnding) -> String {
         Item::Skip(side, Some(pattern)) => format!("{} ... {}", side.letter(), expression(pattern)),
         Item::Connect(None) => "C CONNECT".to_owned(),
         Item::Connect(Some(address)) => format!("C CONNECT {}", address_text(address)),
+        Item::Placeholder => "S ?".to_owned(),
         Item::End(side) => format!("{} EOF", side.letter()),
         Item::Reset => "S RST".to_owned(),
         Item::Wait(side, time) => format!("{} WAIT {}", side.letter(), duration(*time)),
@@ -56,6 +57,7 @@ pub(super) fn masked(item: &Item, eol: LineEnding, secrets: &Secrets) -> String 
         Item::Literal(..)
         | Item::Template(..)
         | Item::Skip(_, None)
+        | Item::Placeholder
         | Item::Connect(_)
         | Item::End(_)
         | Item::Reset

@@ -13,12 +13,12 @@ use rustix::process::geteuid;
 use crate::support::chats::Chats;
 use crate::support::custom_server::{Lonely, Reply, close, custom_server, line_server, say};
 use crate::support::data::lines;
-use crate::support::programs::{skipped, update};
+use crate::support::programs::{capchat, skipped, update};
 use crate::support::run::{Finished, Run};
 use crate::support::server::TestServer;
 use crate::support::wait::{eventually, wait_for_exit};
 
-const UPDATED: &str = "UPDATED t.chat\n1 updated, 0 unchanged, 0 failed\n";
+const TOTALS: &str = "1 updated, 0 unchanged, 0 failed\n";
 
 fn capitals() -> String {
     line_server("", |line| match line {
@@ -59,7 +59,7 @@ fn only_server_items_are_rewritten() {
         ),
     ] {
         let chats = Chats::with(old);
-        chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+        chats.update(&address, &["t.chat"]).run().reports(0, &["UPDATED t.chat\n", TOTALS]);
         assert_eq!(chats.read("t.chat"), new, "was:\n{old}");
         assert_eq!(chats.names(), ["t.chat"]);
         chats.passes(&address);
@@ -128,7 +128,7 @@ fn permissions_and_links_stay() {
     chats.write("folder/real", "C: hi\nS: HO\nC EOF\nS EOF\n");
     fs::set_permissions(chats.path("folder/real"), PermissionsExt::from_mode(0o640)).unwrap();
     symlink("folder/real", chats.path("t.chat")).unwrap();
-    chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+    chats.update(&address, &["t.chat"]).run().reports(0, &["UPDATED t.chat\n", TOTALS]);
     assert_eq!(fs::read_link(chats.path("t.chat")).unwrap(), Path::new("folder/real"));
     assert_eq!(chats.read("folder/real"), "C: hi\nS: HI\nC EOF\nS EOF\n");
     let mode = fs::metadata(chats.path("folder/real")).unwrap().permissions().mode();
@@ -145,7 +145,7 @@ fn the_owner_stays() {
     let chats = Chats::with("C: hi\nS: HO\n");
     chown(chats.path("t.chat"), Some(65534), Some(12345)).unwrap();
     fs::set_permissions(chats.path("t.chat"), PermissionsExt::from_mode(0o4751)).unwrap();
-    chats.update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+    chats.update(&address, &["t.chat"]).run().reports(0, &["UPDATED t.chat\n", TOTALS]);
     let metadata = fs::metadata(chats.path("t.chat")).unwrap();
     let is = (metadata.uid(), metadata.gid(), metadata.mode() & 0o7777);
     assert_eq!(is, (65534, 12345, 0o4751));
@@ -203,8 +203,10 @@ fn several_files_are_updated_one_by_one() {
     run.reports(
         3,
         &[
-            "UPDATED ./a.chat\nFAIL ./b.chat:2: ",
-            "SAME ./c.chat\nUPDATED ./d.chat\n2 updated, 1 unchanged, 1 failed\n",
+            "UPDATED ./a.chat\n",
+            "\nFAIL ./b.chat:2: ",
+            "\nSAME ./c.chat\nUPDATED ./d.chat\n",
+            "\n2 updated, 1 unchanged, 1 failed\n",
         ],
     );
     assert_eq!(chats.read("a.chat"), "C: hi\nS: HI\nC EOF\nS EOF\n");
@@ -284,7 +286,7 @@ fn a_killed_update_leaves_a_complete_file() {
     });
     // How long it takes if it is not killed.
     let start = Instant::now();
-    Chats::with(&old).update(&address, &["t.chat"]).run().succeeds_with(UPDATED);
+    Chats::with(&old).update(&address, &["t.chat"]).run().reports(0, &["UPDATED t.chat\n", TOTALS]);
     let usual = start.elapsed();
     let updated = thread::scope(|scope| {
         let (old, new, address) = (&old, &new, &address);
@@ -343,9 +345,149 @@ fn an_interrupted_update_leaves_the_file() {
 fn a_check_passes_after_an_update_from_the_real_server() {
     let server = TestServer::start(&[]);
     let chats = Chats::with("# nothing known yet\nC: straße\nC\\ half a \\\nC: line\nC: CLOSE SOCKET\n");
-    chats.update(server.address(), &["t.chat"]).run().succeeds_with(UPDATED);
+    chats.update(server.address(), &["t.chat"]).run().reports(0, &["UPDATED t.chat\n", TOTALS]);
     let expected = "# nothing known yet\nC: straße\nC\\ half a \\\nC: line\nC: CLOSE SOCKET\nS: STRASSE\n\
                     S: HALF A LINE\nS EOF\n";
     assert_eq!(chats.read("t.chat"), expected);
     chats.passes(server.address());
+}
+
+/// A server of a few words, with a greeting.
+fn words() -> String {
+    line_server("220 ready\n", |line| match line {
+        "quit" => say("221 bye"),
+        "help" => Reply::Say("214-a\n214-b\n214 c\n".to_owned()),
+        "login" => Reply::Say("name: ".to_owned()),
+        "close" => Reply::Close,
+        "mute" => Reply::Say(String::new()),
+        line => say(&format!("250 {line}")),
+    })
+}
+
+#[test]
+fn a_script_of_client_lines_is_filled_in() {
+    let address = words();
+    let chats = Chats::with(
+        "# every reply is new\nS ?\nC: hello\n  S ?\nC: help\nS ?\n# a prompt\nC: login\nS ?\nC: quit\nS ?\n",
+    );
+    for command in ["check", "serve"] {
+        let run = match command {
+            "check" => chats.check(&address, &["t.chat"]).run(),
+            _ => Run::of(capchat())
+                .args(&["serve", "--play", chats.path("t.chat").to_str().unwrap(), "0"])
+                .run(),
+        };
+        run.fails_with(2, &["t.chat:2: ", "found 'S ?' (to fill it in: capchat check --update)"]);
+    }
+    let run = chats.update(&address, &["t.chat"]).run();
+    let diff = format!(
+        "UPDATED t.chat\n--- expected t.chat\n+++ received {address}\n@@ line 2\n-S ?\n+S: 220 ready\n \
+         C: hello\n-S ?\n+S: 250 hello\n C: help\n-S ?\n+S: 214-a\n+S: 214-b\n+S: 214 c\n C: login\n\
+         -S ?\n+S\\ name: \\\n C: quit\n-S ?\n+S: 221 bye\n"
+    );
+    let text = "# every reply is new\nS: 220 ready\nC: hello\n  S: 250 hello\nC: help\nS: 214-a\nS: 214-b\n\
+                S: 214 c\n# a prompt\nC: login\nS\\ name: \\\nC: quit\nS: 221 bye\n";
+    run.reports(0, &[&diff, TOTALS]);
+    assert_eq!(chats.read("t.chat"), text);
+    chats.passes(&address);
+}
+
+#[test]
+fn an_end_is_a_reply_too() {
+    let address = capitals();
+    for (old, new) in [
+        ("C: close\nS ?\n", "C: close\nS EOF\n"),
+        ("C: reset\nS ?\n", "C: reset\nS RST\n"),
+        ("C: close\nS ?\nC EOF\n", "C: close\nS EOF\nC EOF\n"),
+        (
+            "C: hi\nS WAIT 1s\nS ?\nC WAIT 1ms\nC: close\nS ?\n",
+            "C: hi\nS WAIT 1s\nS: HI\nC WAIT 1ms\nC: close\nS EOF\n",
+        ),
+    ] {
+        let chats = Chats::with(old);
+        chats.update(&address, &["t.chat"]).run().reports(0, &["-S ?\n", TOTALS]);
+        assert_eq!(chats.read("t.chat"), new);
+        chats.passes(&address);
+    }
+}
+
+#[test]
+fn what_was_learned_is_kept_when_a_later_turn_fails() {
+    let address = words();
+    let chats = Chats::with("%timeout 1s\nS ?\nC: help\nS ?\nC: x\nS: y\nC: mute\nS ?\nC: z\nS ?\n");
+    let run = chats.update(&address, &["t.chat"]).run();
+    run.reports(
+        3,
+        &[
+            "FAIL t.chat:10: server reply missing (within 1s; last sent: line 9)\n",
+            " S: y\n C: mute\n-S ?\nnote: no data for 1s\n8 matched, 1 failed, 2 not run\n",
+            "note: the replies that were learned are in the file now\n--- expected t.chat\n",
+            "@@ line 2\n-S ?\n+S: 220 ready\n C: help\n-S ?\n+S: 214-a\n+S: 214-b\n+S: 214 c\n",
+            "0 updated, 0 unchanged, 1 failed\n",
+        ],
+    );
+    // The line that differs, which is not a placeholder, is as it was.
+    let text = "%timeout 1s\nS: 220 ready\nC: help\nS: 214-a\nS: 214-b\nS: 214 c\nC: x\nS: y\nC: mute\nS ?\nC: z\nS ?\n";
+    assert_eq!(chats.read("t.chat"), text);
+    // A conflict too; and its line is the one in the new file.
+    chats.write("t.chat", "S ?\nC: help\nS ?\nC: x\nS~ y\nC: z\nS: no\n");
+    let run = chats.update(&address, &["t.chat"]).run();
+    run.reports(
+        3,
+        &[
+            "FAIL t.chat:7: 'S~ y' no longer matches; edit it by hand (only 'S ?' replaced)\n",
+            " C: x\n-S~ y\n+S: 250 x\nnote: the replies that were learned",
+        ],
+    );
+    let text = "S: 220 ready\nC: help\nS: 214-a\nS: 214-b\nS: 214 c\nC: x\nS~ y\nC: z\nS: no\n";
+    assert_eq!(chats.read("t.chat"), text);
+    // Without placeholders, the file stays as it is.
+    chats.write("t.chat", "%timeout 1s\nS: old\nC: mute\nS: x\n");
+    chats.update(&address, &["t.chat"]).run().reports(3, &["t.chat:4: server reply missing"]);
+    assert_eq!(chats.read("t.chat"), "%timeout 1s\nS: old\nC: mute\nS: x\n");
+    // If the server ends too early, nothing is certain about that turn.
+    chats.write("t.chat", "S ?\nC: close\nS ?\nC: x\nS ?\n");
+    chats.update(&address, &["t.chat"]).run().reports(3, &["closed early"]);
+    assert_eq!(chats.read("t.chat"), "S: 220 ready\nC: close\nS ?\nC: x\nS ?\n");
+}
+
+#[test]
+fn a_conflict_shows_the_line_that_came() {
+    let address = words();
+    for (text, lines) in [
+        ("S: 220 ready\nC: a\nS~ 250 b\nC: c\nS: x\n", " C: a\n-S~ 250 b\n+S: 250 a\n0 updated"),
+        ("S: 220 ready\nC: a\nS\\ 251 \\{b}\n", " C: a\n-S\\ 251 \\{b}\n+S: 250 a\n0 updated"),
+        ("S\\ 220 \\{id}\nC: a\nS\\ 250 \\{id}\n", "-S\\ 250 \\{id}\n+S: 250 a\nnote: id = ready\n0 updated"),
+        ("S: 220 ready\nC: help\nS ... 214-[ac]\nS: 214 c\n", "-S ... 214-[ac]\n+S: 214-b\n0 updated"),
+        ("S: 220 ready\nC: help\nS ...\nS: end\n", "-S ...\n+S: 214-a\n+S: 214-b\n+S: 214 c\n0 updated"),
+        ("S: 220 ready\nC: close\nS~ bye\n", "-S~ bye\n+S EOF\n0 updated"),
+    ] {
+        let chats = Chats::with(format!("%timeout 1s\n{text}"));
+        chats.update(&address, &["t.chat"]).run().reports(3, &["no longer matches", lines]);
+    }
+}
+
+#[test]
+fn each_change_is_shown_where_it_is() {
+    let address = words();
+    let middle = "C: a\nS: 250 a\n".repeat(3);
+    let chats = Chats::with(format!("S: 220 hi\n{middle}C: help\nS: 214-a\n# c\nS: 214 x\n{middle}"));
+    let run = chats.update(&address, &["t.chat"]).run();
+    let expected = format!(
+        "UPDATED t.chat\n--- expected t.chat\n+++ received {address}\n@@ line 1\n-S: 220 hi\n+S: 220 ready\n\
+         @@ line 11\n C: help\n S: 214-a\n-S: 214 x\n+S: 214-b\n+S: 214 c\n{TOTALS}"
+    );
+    assert_eq!(run.report(), expected);
+    for (format, start) in
+        [("tap", "ok 1 - t.chat\n  ---\n  diff: |\n    --- expected"), ("junit", "\"><system-out>")]
+    {
+        chats.write("t.chat", "S: <\n");
+        let run = chats.update(&address, &["t.chat"]).args(&["--report", format]).run();
+        let text = run.report().replace(">\n    <", "><");
+        assert!(
+            text.contains(start) || format == "junit" && text.contains("<system-out>--- expected t.chat\n"),
+            "{text}"
+        );
+        assert!(text.contains("+S: 220 ready\n"), "{text}");
+    }
 }

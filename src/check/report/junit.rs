@@ -15,16 +15,18 @@ impl Format for Junit {
         let time = case.time.as_secs_f64();
         let path = escape(case.path);
         let test_case = format!("  <testcase classname=\"capchat\" name=\"{path}\" time=\"{time:.3}\"");
-        if !case.outcome.is_failure() {
-            let _ = writeln!(self.cases, "{test_case}/>");
-            return String::new();
-        }
-        let headline = escape(case.headline);
-        let _ = write!(self.cases, "{test_case}>\n    <failure message=\"{headline}\">");
-        for line in case.outcome.diff() {
-            let _ = writeln!(self.cases, "{}", escape(&line.to_string()));
-        }
-        self.cases += "</failure>\n  </testcase>\n";
+        let diff: String = case.outcome.diff().iter().map(|line| escape(&line.to_string()) + "\n").collect();
+        let _ = if case.outcome.is_failure() {
+            let headline = escape(case.headline);
+            writeln!(
+                self.cases,
+                "{test_case}>\n    <failure message=\"{headline}\">{diff}</failure>\n  </testcase>"
+            )
+        } else if diff.is_empty() {
+            writeln!(self.cases, "{test_case}/>")
+        } else {
+            writeln!(self.cases, "{test_case}>\n    <system-out>{diff}</system-out>\n  </testcase>")
+        };
         String::new()
     }
 

@@ -15,10 +15,13 @@ impl Format for Tap {
         let Case { number, outcome, headline, .. } = case;
         // A hash starts a directive.
         let path = case.path.replace('#', "\\#");
-        if !outcome.is_failure() {
+        let mut text = if outcome.is_failure() {
+            format!("not ok {number} - {path}\n  ---\n  message: {}\n", quoted(headline))
+        } else if outcome.diff().is_empty() {
             return format!("ok {number} - {path}\n");
-        }
-        let mut text = format!("not ok {number} - {path}\n  ---\n  message: {}\n", quoted(headline));
+        } else {
+            format!("ok {number} - {path}\n  ---\n")
+        };
         if !outcome.diff().is_empty() {
             text += "  diff: |\n";
             for line in outcome.diff() {

@@ -13,16 +13,15 @@ impl Format for Text {
         let word = match case.outcome {
             Outcome::Passed if self.updates => "SAME",
             Outcome::Passed => "PASS",
-            Outcome::Updated => "UPDATED",
+            Outcome::Updated(_) => "UPDATED",
             Outcome::Diverged(_)
             | Outcome::TimedOut(_)
-            | Outcome::Conflict(_)
             | Outcome::NotDone(_)
             | Outcome::NotConnected(_)
             | Outcome::NotOpened(_)
             | Outcome::NotWritten(_) => return self.text.failure(case.headline, case.outcome.diff()),
         };
-        self.text.success(word, case.headline)
+        self.text.success(word, case.headline) + &self.text.diff(case.outcome.diff())
     }
 
     fn end(&mut self, totals: &Totals) -> String {

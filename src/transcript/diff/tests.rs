@@ -131,3 +131,40 @@ fn a_long_line_is_shown_in_part() {
     let notes: Vec<&String> = shown.iter().filter(|line| line.starts_with("note: ")).collect();
     assert_eq!(notes, ["note: the line differs from byte 3000 on", "note: 3001 more bytes received"]);
 }
+
+#[test]
+fn shows_what_a_skip_took() {
+    let shown = |text, said| diff("t", text, Side::Client, said, "<EOF>")[3..].to_vec();
+    let text = "C: a\nS ...\nS: end\n";
+    let rest = [" S ...", "-S: end", "+S EOF"];
+    let closed = |said| shown(text, said)[1..].to_vec();
+    let counts = "2 matched, 1 failed, 0 not run";
+    assert_eq!(closed(""), [&rest[..], &["note: 'S ...' took no lines", counts]].concat());
+    assert_eq!(closed("x\n"), [&rest[..], &["note: 'S ...' took 1 line:", "note: S: x", counts]].concat());
+    let notes = [
+        "note: 'S ...' took 5 lines, the last 3 of them:",
+        "note: S: 3",
+        "note: S\\ \\x1b",
+        "note: S: 5",
+        counts,
+    ];
+    assert_eq!(closed("1\n2\n3\n\x1b\n5\n"), [&rest[..], &notes].concat());
+    let text = text.replace("...", "... [1-3]");
+    let notes = ["note: 'S ... [1-3]' took 2 lines:", "note: S: 1", "note: S: 2", counts];
+    assert_eq!(shown(&text, "1\n2\n4\n")[1..], [&[" S ... [1-3]", "-S: end", "+S: 4"][..], &notes].concat());
+    // Once an item has matched, it does not matter any more.
+    assert!(!shown("S ...\nS: 1\nS: 2\n", "0\n1\nx\n").iter().any(|line| line.contains("took")));
+}
+
+#[test]
+fn a_mock_shows_the_items_in_the_order_of_the_file() {
+    let text = "C: DATA\nS: 354\nC ...\nS: 250\nC: .\nS: end\n";
+    let shown = diff("t", text, Side::Server, "DATA\na\n", "<EOF>");
+    assert_eq!(shown[0], "t:5: client closed early (last sent: line 2)");
+    let notes = ["note: 'C ...' took 1 line:", "note: C: a", "3 matched, 1 failed, 2 not run"];
+    assert_eq!(shown[3..], [&[" C ...", " S: 250", "-C: .", "+C EOF"][..], &notes].concat());
+    let shown = diff("t", "C ...\nS: ok\n", Side::Server, "a\n", "<RST>");
+    assert_eq!(shown[0], "t:1: connection reset (nothing sent before)");
+    let notes = ["note: 'C ...' took 1 line:", "note: C: a", "0 matched, 1 failed, 1 not run"];
+    assert_eq!(shown[3..], [&["-C ..."][..], &notes].concat());
+}

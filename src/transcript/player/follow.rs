@@ -72,6 +72,7 @@ impl Follow {
             | Item::Pattern(..)
             | Item::Skip(..)
             | Item::Connect(_)
+            | Item::Placeholder
             | Item::Wait(..)
             | Item::Quiet(_) => false,
         };

@@ -7,6 +7,7 @@ use super::End;
 use crate::transcript::compare::{Input, LONGEST_LINE};
 use crate::transcript::format::{Connection, LineEnding, Pattern};
 use crate::transcript::scan::Scan;
+use crate::transcript::skipped::Skipped;
 
 /// Which lines are taken until the next item of the other side matches.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +66,8 @@ pub(super) struct Lane {
     /// When bytes or the end last arrived.
     pub(super) last_received: Duration,
     pub(super) skipping: Skipping,
+    /// What that has taken.
+    pub(super) skipped: Skipped,
     /// The items that are still to be sent, by their indexes, and how many of their bytes.
     outgoing: VecDeque<(usize, usize)>,
     /// Whether our sending side is, or is about to be, shut down.
@@ -85,6 +88,7 @@ impl Lane {
             end: None,
             last_received: Duration::ZERO,
             skipping: Skipping::default(),
+            skipped: Skipped::default(),
             outgoing: VecDeque::new(),
             has_ended: false,
             is_refused: false,
@@ -135,6 +139,24 @@ impl Lane {
         self.take(self.input().len());
     }
 
+    /// Takes lines until an item matches.
+    pub(super) fn start_skipping(&mut self, skipping: Skipping) {
+        self.skipping = skipping;
+        self.skipped = Skipped::default();
+    }
+
+    /// Takes input that is skipped.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.skipped.take(&self.received[self.start..self.start + length]);
+        self.take(length);
+    }
+
+    /// Replaces the input that no item has taken.
+    pub(super) fn put_back(&mut self, input: &[u8]) {
+        (self.received, self.start, self.searched) = (input.to_owned(), 0, 0);
+        self.skipped = Skipped::default();
+    }
+
     pub(super) fn is_skipping(&self) -> bool {
         !matches!(self.skipping, Skipping::Not)
     }
@@ -142,7 +164,7 @@ impl Lane {
     /// Takes all that is skipped before an item without bytes, and says whether anything is left that never will be.
     pub(super) fn has_unexpected(&mut self, eol: LineEnding) -> bool {
         if let Skipping::All = self.skipping {
-            self.take_all();
+            self.skip(self.input().len());
         }
         while !self.input().is_empty() {
             let line_feed = self.line_feed();
@@ -156,7 +178,7 @@ impl Lane {
             if !self.skipping.takes(line, eol) {
                 return true;
             }
-            self.take(line.len());
+            self.skip(line.len());
         }
         false
     }

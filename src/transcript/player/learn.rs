@@ -11,7 +11,7 @@ use super::{End, Player, Step};
 use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Connection, Entry, Item, Side};
 use crate::transcript::playable::Playable;
-use crate::transcript::update::bindings;
+use crate::transcript::update::align;
 
 /// Plays the client side, and collects what the server says, turn by turn. A turn is over when its items have
 /// matched and nothing more has arrived for `%gap`; that may take as long as an item may. The outcome is the
@@ -48,8 +48,17 @@ impl Learned {
         let items = &script.transcript().entries[turn.items.0..turn.items.1];
         turn.variables = script.variables.only(items.iter().flat_map(|entry| entry.item.names()));
         // What the turn binds may be sent in the next one. If an item does not match, it never will be.
-        for (name, value) in bindings(script.transcript(), &turn).unwrap_or_default().iter() {
-            script.variables.bind(name, value);
+        match align(script.transcript(), &turn) {
+            Ok(aligned) => {
+                for (name, value) in aligned.variables.iter() {
+                    script.variables.bind(name, value);
+                }
+                // What an `S ...` at the end takes may also be the next turn's.
+                if script.lane.is_skipping() {
+                    script.lane.put_back(&turn.received[aligned.left..]);
+                }
+            }
+            Err(_) => script.lane.take_all(),
         }
         self.turns.push(turn);
         Ok(())
@@ -115,6 +124,11 @@ impl Learn {
         Self { script: Script::new(playable), learned, state }
     }
 
+    /// The turns that do not match, as far as they were learned.
+    pub(crate) fn into_turns(self) -> Vec<Turn> {
+        self.learned.turns
+    }
+
     fn next(&self) -> Next {
         match self.script.item() {
             Some(Item::Wait(Side::Client, _)) => Next::Pause,
@@ -143,11 +157,11 @@ impl Learn {
                 if let Some(wait) = wait_for_silence(script, now) {
                     return wait;
                 }
-                let next = turn.end(script);
-                if let Err(fault) = self.learned.add(std::mem::replace(turn, next), script) {
+                turn.end(script);
+                if let Err(fault) = self.learned.add(std::mem::take(turn), script) {
                     return Played::Failed(fault);
                 }
-                self.state = State::Speaking(std::mem::take(turn));
+                self.state = State::Speaking(Turn::next(script));
             }
             (State::Listening(turn), Next::Nothing) => {
                 self.state = State::Last(std::mem::take(turn), Tail::new(false, now));
@@ -228,10 +242,11 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Played<Vec<T
     let rest = &script.transcript().entries[script.cursor..];
     let is_own = |entry: &&Entry| entry.item.side() == Side::Client;
     let is_pause = |entry: &&Entry| matches!(entry.item, Item::Wait(..));
+    let is_end = |entry: &&Entry| matches!(entry.item, Item::End(_) | Item::Reset);
     let next = rest.iter().position(|entry| is_own(&entry) && !is_pause(&entry)).unwrap_or(rest.len());
     let (skipped, ours) = rest.split_at(next);
     // An end that is awaited says better than any silence that the turn is over.
-    let awaits_end = skipped.iter().any(|entry| matches!(entry.item, Item::End(_) | Item::Reset));
+    let awaits_end = skipped.iter().any(|entry| is_end(&entry));
     let time = if awaits_end { script.transcript().timeout } else { script.transcript().gap };
     match script.silence(time, now) {
         Silence::Awaited(until) => return Played::wait(Some(until)),
@@ -246,20 +261,21 @@ fn settle(script: &mut Script, learned: &Learned, now: Duration) -> Played<Vec<T
         let fault = script.ended_early(script.lane.input().to_vec());
         return Played::Step(Step::Done(Err(script.diverged(script.cursor, fault))));
     }
-    // An `S ...` at the end of a turn also takes the start of the next one.
-    let last = skipped.iter().rfind(|entry| !is_pause(entry));
+    // An `S ...` at the end of a turn also takes the start of the next one. An end that did not come is deleted.
+    let stays = |entry: &&Entry| !is_pause(entry) && (script.lane.end.is_some() || !is_end(entry));
+    let last = skipped.iter().rfind(stays);
     let skipping = match last.map(|entry| &entry.item) {
         Some(Item::Skip(_, pattern)) => Skipping::new(pattern.as_ref()),
-        _ => Skipping::Not,
+        Some(_) => Skipping::Not,
+        None => script.lane.skipping.clone(),
     };
     // The pauses before the next item are still to be made.
     let pauses = skipped.iter().rev().take_while(is_own).count();
     script.pass_over(next - pauses);
-    let input = script.lane.input();
-    let complete_lines = memchr::memrchr(b'\n', input).map_or(0, |line_feed| line_feed + 1);
-    let taken = if matches!(skipping, Skipping::Not) { input.len() } else { complete_lines };
-    script.lane.take(taken);
-    script.lane.skipping = skipping;
+    script.lane.start_skipping(skipping);
+    if !script.lane.is_skipping() {
+        script.lane.take_all();
+    }
     Played::Passed
 }
 

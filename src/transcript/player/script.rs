@@ -164,10 +164,11 @@ impl Script {
                 Played::Passed
             }
             Item::Skip(_, pattern) => {
-                self.lane.skipping = Skipping::new(pattern.as_ref());
+                self.lane.start_skipping(Skipping::new(pattern.as_ref()));
                 self.pass();
                 Played::Passed
             }
+            Item::Placeholder => self.expect_anything(now),
             Item::Quiet(time) => self.expect_silence(*time, now),
             Item::End(_) => self.expect_end(End::Eof, now),
             Item::Reset => self.expect_end(End::Reset, now),
@@ -204,6 +205,7 @@ impl Script {
                 | Item::Pattern(..)
                 | Item::Skip(..)
                 | Item::Connect(_)
+                | Item::Placeholder
                 | Item::Wait(..)
                 | Item::Quiet(_) => break,
             };
@@ -296,7 +298,7 @@ impl Script {
                 }
                 Match::No if self.lane.is_skipping() => match line_feed {
                     Some(line_feed) if self.lane.skipping.takes(&self.lane.input()[..=line_feed], eol) => {
-                        self.lane.take(line_feed + 1);
+                        self.lane.skip(line_feed + 1);
                     }
                     Some(_) => return Played::Failed(self.differs()),
                     None if has_ended => break,
@@ -309,6 +311,15 @@ impl Script {
             }
         }
         Played::Failed(self.ended_early(self.line().0.to_vec()))
+    }
+
+    /// Expects at least a byte, or the end. Nothing is what the placeholder says: whatever arrives differs from it.
+    fn expect_anything<T>(&self, now: Duration) -> Played<T> {
+        match (self.lane.input(), self.lane.end) {
+            ([], None) => self.wait_for_bytes(now),
+            ([], Some(_)) => Played::Failed(self.ended_early(Vec::new())),
+            _ => Played::Failed(self.differs()),
+        }
     }
 
     fn wait_for_bytes<T>(&self, now: Duration) -> Played<T> {
@@ -383,10 +394,12 @@ impl Script {
 
     /// What went wrong with an item, as it is reported.
     pub(super) fn diverged(&self, index: usize, fault: Fault) -> Divergence {
+        let is_skipping = index == self.cursor && self.lane.is_skipping();
         Divergence {
             index,
             connection: self.lane.connection,
             fault,
+            skipped: is_skipping.then(|| Box::new(self.lane.skipped.clone())),
             variables: Box::new(self.variables.clone()),
         }
     }

@@ -4,6 +4,7 @@ use super::*;
 use crate::transcript::compare::LONGEST_LINE;
 use crate::transcript::divergence::Fault;
 use crate::transcript::format::Connection;
+use crate::transcript::skipped::Skipped;
 use crate::transcript::testing::{Delivery, Playing, START, Timetable, converse, ms, parse};
 use crate::transcript::{Playable, Variables};
 
@@ -26,6 +27,7 @@ fn differs(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::Differs { received: received.into() },
     })
@@ -35,6 +37,7 @@ fn unexpected(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::Unexpected { received: received.into() },
     })
@@ -45,6 +48,7 @@ fn missing(index: usize, received: &str, milliseconds: u64) -> Result<(), Diverg
     Err(Divergence {
         index,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::Missing { received: received.into(), limit },
     })
@@ -54,6 +58,7 @@ fn closed_early(index: usize, received: &str) -> Result<(), Divergence> {
     Err(Divergence {
         index,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::ClosedEarly { received: received.into() },
     })
@@ -63,9 +68,17 @@ fn reset(index: usize) -> Result<(), Divergence> {
     Err(Divergence {
         index,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::Reset { received: Vec::new() },
     })
+}
+
+/// The same after an `S ...` that took these lines.
+fn skipping(result: Result<(), Divergence>, lines: &str) -> Result<(), Divergence> {
+    let mut skipped = Skipped::default();
+    skipped.take(lines.as_bytes());
+    result.map_err(|divergence| Divergence { skipped: Some(Box::new(skipped)), ..divergence })
 }
 
 fn follow(text: &str, own: Side) -> Follow {
@@ -144,13 +157,22 @@ fn a_server_that_drips_does_not_stretch_a_limit() {
 
 #[test]
 fn a_silence_that_never_comes_has_a_limit() {
-    for every in [50, 99] {
+    for (every, lines) in [(50, 22), (99, 12)] {
         let played = check("%timeout 1s\nS ...\nS QUIET 100ms\n", &ticks("tick\n", every));
         let fault = Fault::NotSilent { limit: ms(1100) };
         assert_eq!(
             (played.result, played.took),
             (
-                Err(Divergence { index: 1, connection: Connection::FIRST, variables: Box::default(), fault }),
+                skipping(
+                    Err(Divergence {
+                        index: 1,
+                        connection: Connection::FIRST,
+                        skipped: None,
+                        variables: Box::default(),
+                        fault
+                    }),
+                    &"tick\n".repeat(lines)
+                ),
                 1100
             )
         );
@@ -177,6 +199,7 @@ fn a_turn_that_does_not_end_has_a_limit() {
         Err(Divergence {
             index,
             connection: Connection::FIRST,
+            skipped: None,
             variables: Box::default(),
             fault: Fault::NotSilent { limit: ms(milliseconds) },
         })
@@ -216,6 +239,7 @@ fn an_update_keeps_only_what_may_be_rewritten_and_no_more_than_16_mib() {
         Err(Divergence {
             index,
             connection: Connection::FIRST,
+            skipped: None,
             variables: Box::default(),
             fault: Fault::TooLong,
         })
@@ -317,6 +341,7 @@ fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
             Err(Divergence {
                 index: 2,
                 connection: Connection::FIRST,
+                skipped: None,
                 variables: Box::default(),
                 fault: Fault::NoEof { limit: ms(5000) },
             }),
@@ -330,6 +355,7 @@ fn ends_that_come_too_early_too_late_or_otherwise_are_told_apart() {
     let eof_for_reset = Err(Divergence {
         index: 2,
         connection: Connection::FIRST,
+        skipped: None,
         variables: Box::default(),
         fault: Fault::EofForReset,
     });
@@ -353,8 +379,10 @@ fn lines_are_passed_over_until_the_next_item_matches() {
     assert!(followed(text, &[(10, "x\ny\nen"), (20, "d\n"), (30, "<EOF>")]));
     assert!(followed(text, &[(10, "end\n"), (30, "<EOF>")]), "none are enough");
     assert_eq!(check(text, &[(10, "x\nend\nmore\n")]).result, unexpected(4, "more\n"));
-    assert_eq!(check(text, &[(10, "x\nthe end\n")]).result, missing(2, "", 5000));
-    assert_eq!(check(text, &[(10, "x\ny"), (20, "<EOF>")]).result, closed_early(2, "y"));
+    let missing = skipping(missing(2, "", 5000), "x\nthe end\n");
+    assert_eq!(check(text, &[(10, "x\nthe end\n")]).result, missing);
+    let closed_early = skipping(closed_early(2, "y"), "x\n");
+    assert_eq!(check(text, &[(10, "x\ny"), (20, "<EOF>")]).result, closed_early);
     // It matches immediately, so the items below it are sent.
     assert_eq!(check("S ...\nC: a\nS: b\n", &[(10, "x\nb\n"), (20, "<EOF>")]).sent()[0], (0, "a\n"));
     // At the end it takes everything.

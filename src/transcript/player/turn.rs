@@ -65,18 +65,20 @@ impl Turn {
         self.skips_first = script.lane.is_skipping();
     }
 
-    /// Ends at the cursor; returns the next turn. Bytes that no item has taken do not match, unless an `S ...` may
-    /// take them: then they may also be the next turn's, as in a check.
-    pub(super) fn end(&mut self, script: &mut Script) -> Self {
+    /// Ends at the cursor. Bytes that no item has taken do not match, unless an `S ...` may take them.
+    pub(super) fn end(&mut self, script: &mut Script) {
         let lane = &mut script.lane;
-        let mut next = Self { end: self.end, ..Self::default() };
-        if lane.is_skipping() {
-            next.receive(lane.input());
-        } else if !lane.input().is_empty() {
+        if !lane.is_skipping() && !lane.input().is_empty() {
             self.matched = false;
             lane.take_all();
         }
         self.items.1 = script.cursor;
+    }
+
+    /// The turn after one that has ended. What an `S ...` may take may also be this one's, as in a check.
+    pub(super) fn next(script: &Script) -> Self {
+        let mut next = Self { end: script.lane.end, ..Self::default() };
+        next.receive(script.lane.input());
         next
     }
 }

@@ -95,7 +95,7 @@ fn any_conversation() -> impl Strategy<Value = (Transcript, Vec<Entry>)> {
 /// Replaces items with patterns, with skips, and with others that have holes.
 fn blurred(entries: &[Entry], eol: LineEnding, vague: &[u8], cuts: &[Option<Cut>]) -> Vec<Entry> {
     let items: Vec<Item> = entries.iter().map(|entry| entry.item.clone()).collect();
-    let items = cut_all(&blur_each(&items, vague), eol, cuts);
+    let items = cut_all(&blur(&items, vague), eol, cuts);
     let mut blurred: Vec<Entry> = Vec::new();
     for (Entry { connection, .. }, item) in entries.iter().zip(items) {
         let last = blurred.iter().rfind(|entry| entry.connection == *connection).map(|entry| &entry.item);

@@ -142,9 +142,14 @@ fn show(secrets: &Secrets, checked: &Transcript, played: &Transcript, delivery: 
     match learning.result().map(|turns| rewrite(checked, &turns)) {
         Ok(Ok(Some(new))) => {
             let is_new = |line: &&str| !checked.source.iter().any(|old| old == line);
-            text.extend(new.lines().filter(is_new).map(|line| format!("{line}\n")));
+            text.extend(new.text.lines().filter(is_new).map(|line| format!("{line}\n")));
+            text.extend(new.diff(&checks, "peer").iter().map(|line| format!("{line}\n")));
         }
-        Ok(Err(conflict)) => text += &conflict.to_string(),
+        Ok(Err(conflict)) => {
+            let diff = conflict.diff(&checks, "peer");
+            text += &diff.headline;
+            text.extend(diff.lines.iter().map(|line| format!("{line}\n")));
+        }
         Ok(Ok(None)) | Err(_) => {}
     }
     let passed = results.iter().all(|(_, result)| result.is_ok());

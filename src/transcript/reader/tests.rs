@@ -177,3 +177,26 @@ fn names_the_line_of_a_byte_that_is_not_utf8_and_of_one_that_is_too_long() {
         "{error}"
     );
 }
+
+#[test]
+fn a_placeholder_is_the_only_item_of_its_turn() {
+    let error = |text: &str| read(Path::new("t"), text.as_bytes()).err().map(|error| error.to_string());
+    for text in
+        ["S ?\n", "S ?\nC: a\nS ?\nC WAIT 1s\nC: b\nS WAIT 1s\nS ?\nC EOF\n", "S: a\nC: b\nS ?\nC: c\nS: d\n"]
+    {
+        assert_eq!(error(text), None);
+    }
+    for (text, found) in [
+        (
+            "S ?\nS ?\n",
+            "t:2: expected 'S ?' to be the only S item of its turn, found one after that on line 1",
+        ),
+        (
+            "S ?\nC WAIT 1s\nS EOF\n",
+            "t:3: expected 'S ?' to be the only S item of its turn, found one after that on line 1",
+        ),
+        ("S: a\nS ?\n", "t:2: expected 'S ?' to be the only S item of its turn, found another one on line 1"),
+    ] {
+        assert_eq!(error(text).as_deref(), Some(found));
+    }
+}

@@ -1,9 +1,14 @@
 //! Edits to the lines of a file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::mem::take;
+
+use crate::transcript::diff::{CONTEXT, DiffLine, labels};
+use crate::transcript::playable::Playable;
+use crate::transcript::writer::line_of;
 
 /// What becomes of lines, by their numbers.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Edits {
     /// `None` deletes the line.
     replaced: BTreeMap<usize, Option<String>>,
@@ -25,8 +30,45 @@ impl Edits {
         self.inserted.entry(line).or_default().push(text);
     }
 
+    /// The new number of a line that stays.
+    pub(super) fn new_line(&self, line: usize) -> usize {
+        let inserted: usize = self.inserted.range(..line).map(|(_, lines)| lines.len()).sum();
+        let deleted = self.replaced.range(..line).filter(|(_, text)| text.is_none()).count();
+        line + inserted - deleted
+    }
+
+    /// The edits as a diff, in which comments and empty lines are not shown.
+    pub(super) fn diff(&self, old: &Playable, peer: &str) -> Vec<DiffLine> {
+        let transcript = old.transcript();
+        let mut lines = Vec::from(labels(old, peer));
+        let label_count = lines.len();
+        let mut hunk = Hunk::default();
+        let mut entries = transcript.entries.iter().peekable();
+        for number in 0..=transcript.source.len() {
+            if let Some(entry) = entries.next_if(|entry| entry.line == number) {
+                let item = line_of(entry, transcript.eol, old.secrets());
+                if let Some(new) = self.replaced.get(&number) {
+                    hunk.line.get_or_insert_with(|| self.new_line(number));
+                    hunk.expected.push(item);
+                    hunk.received.extend(new.clone());
+                } else {
+                    let is_first = lines.len() == label_count;
+                    hunk.show(&mut lines, is_first);
+                    hunk.keep(item);
+                }
+            }
+            if let Some(new) = self.inserted.get(&number) {
+                hunk.line.get_or_insert_with(|| self.new_line(number) + 1);
+                hunk.received.extend(new.iter().cloned());
+            }
+        }
+        let is_first = lines.len() == label_count;
+        hunk.show(&mut lines, is_first);
+        lines
+    }
+
     /// The new text; `None` if nothing changed.
-    pub(super) fn apply(self, source: &[String]) -> Option<String> {
+    pub(super) fn apply(&self, source: &[String]) -> Option<String> {
         let mut lines = Vec::new();
         let first = source.first().map_or("", String::as_str);
         let (byte_order_mark, _) = first.split_at(first.len() - first.trim_start_matches('\u{feff}').len());
@@ -60,6 +102,41 @@ impl Edits {
             return None;
         }
         Some(lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect())
+    }
+}
+
+/// Edits between two items that stay, and those before them.
+#[derive(Default)]
+struct Hunk {
+    /// The last items that stay.
+    context: VecDeque<String>,
+    /// How many items stay that are not shown.
+    hidden: usize,
+    /// The new number of the first line.
+    line: Option<usize>,
+    expected: Vec<String>,
+    received: Vec<String>,
+}
+
+impl Hunk {
+    fn keep(&mut self, item: String) {
+        self.context.push_back(item);
+        if self.context.len() > CONTEXT {
+            self.context.pop_front();
+            self.hidden += 1;
+        }
+    }
+
+    /// Shows what there is, if there is a change.
+    fn show(&mut self, lines: &mut Vec<DiffLine>, is_first: bool) {
+        let Some(line) = self.line.take() else { return };
+        if is_first || self.hidden > 0 {
+            lines.push(DiffLine::Label(format!("@@ line {line}")));
+        }
+        lines.extend(take(&mut self.context).into_iter().map(DiffLine::Context));
+        lines.extend(take(&mut self.expected).into_iter().map(DiffLine::Expected));
+        lines.extend(take(&mut self.received).into_iter().map(DiffLine::Received));
+        self.hidden = 0;
     }
 }
 

@@ -59,7 +59,7 @@ fn update_from(text: &str, replies: Replies, later: Duration) -> String {
 }
 
 fn update_with(given: &Variables, text: &str, replies: Replies, later: Duration) -> String {
-    let playable = Playable::new(parse(text), Side::Client, given.clone()).unwrap();
+    let playable = Playable::to_update(parse(text), given.clone()).unwrap();
     let mut player = Playing::new(Learn::new(playable.clone()));
     let mut server = Server { replies, later, heard: String::new(), pieces: Vec::new() };
     converse(&mut player, &mut server, Delivery::Prompt);
@@ -78,8 +78,8 @@ fn update_with(given: &Variables, text: &str, replies: Replies, later: Duration)
     match rewrite(playable.transcript(), &turns) {
         Ok(None) => "unchanged".to_owned(),
         Ok(Some(new)) => {
-            assert_ne!(new, text);
-            new
+            assert_ne!(new.text, text);
+            new.text
         }
         Err(conflict) => conflict.to_string(),
     }
