@@ -151,7 +151,6 @@ impl fmt::Display for LogEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Connected { client } => write!(f, "{client} connected"),
-            Self::NoTls { client, error } => write!(f, "{client}: {error}"),
             Self::Hello { client } => write!(f, "{client} speaks TLS, and this server does not (see --tls)"),
             Self::Certificate { sha256 } => write!(f, "certificate SHA-256 fingerprint {sha256}"),
             Self::Paused { client, bytes } => {
@@ -176,7 +175,9 @@ impl fmt::Display for LogEvent {
                 reason.iter().try_for_each(|reason| write!(f, " ({reason})"))?;
                 write!(f, ", {seconds:.3} s")
             }
-            Self::Unreachable { client, error } => write!(f, "{client}: {error}"),
+            Self::NoTls { client, error } | Self::Unreachable { client, error } => {
+                write!(f, "{client}: {error}")
+            }
             Self::Forwarded { client, reason, clean, received, sent, seconds } => {
                 let how = if *clean { "" } else { " uncleanly" };
                 write!(
