@@ -1,6 +1,7 @@
 //! The transcript with a cursor in it: says what the item at the cursor makes of the input.
 
 mod connections;
+mod faults;
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use super::lane::{Lane, Opening, Skipping};
 use super::{End, Step};
 use crate::transcript::compare::{LONGEST_LINE, Match, compare};
-use crate::transcript::divergence::{Divergence, Fault};
+use crate::transcript::divergence::Fault;
 use crate::transcript::format::{Connection, Entry, Item, Side, Transcript};
 use crate::transcript::playable::Playable;
 use crate::transcript::scan::Scan;
@@ -364,51 +365,9 @@ impl Script {
         self.allowance = Duration::ZERO;
     }
 
-    /// The line that the item at the cursor does not match, and whether it is complete.
-    pub(super) fn line(&self) -> (&[u8], bool) {
-        let input = self.lane.input();
-        let same = match self.item() {
-            // With several connections, the item may be ours.
-            Some(item) if item.side() == self.own() => 0,
-            Some(Item::Literal(_, literal)) => literal.iter().zip(input).take_while(|(a, b)| a == b).count(),
-            Some(Item::Template(..)) => self.lane.scan.same(input),
-            _ => 0,
-        };
-        let (line, is_complete) = self.lane.line(same);
-        (line, is_complete || input.len() >= LONGEST_LINE)
-    }
-
-    fn differs(&self) -> Fault {
-        Fault::Differs { received: self.line().0.to_vec() }
-    }
-
     /// Whether bytes have arrived that neither an item nor a skip takes.
     pub(super) fn has_unexpected(&mut self) -> bool {
         let eol = self.transcript().eol;
         self.lane.has_unexpected(eol)
-    }
-
-    pub(super) fn unexpected(&self) -> Fault {
-        Fault::Unexpected { received: self.line().0.to_vec() }
-    }
-
-    /// What went wrong with an item, as it is reported.
-    pub(super) fn diverged(&self, index: usize, fault: Fault) -> Divergence {
-        let is_skipping = index == self.cursor && self.lane.is_skipping();
-        Divergence {
-            index,
-            connection: self.lane.connection,
-            fault,
-            skipped: is_skipping.then(|| Box::new(self.lane.skipped.clone())),
-            variables: Box::new(self.variables.clone()),
-        }
-    }
-
-    /// The fault of a stream that ended too soon, after part of a line.
-    pub(super) fn ended_early(&self, received: Vec<u8>) -> Fault {
-        match self.lane.end {
-            Some(End::Reset) => Fault::Reset { received },
-            Some(End::Eof) | None => Fault::ClosedEarly { received },
-        }
     }
 }
