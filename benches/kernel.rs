@@ -10,7 +10,10 @@ use texts::Text;
 mod texts;
 
 /// The names of [`Text::all`].
-const TEXTS: [&str; 5] = ["ascii", "latin", "greek", "cyrillic", "random"];
+const TEXTS: [&str; 13] = [
+    "ascii", "latin", "greek", "cyrillic", "vietnamese", "georgian", "turkish", "german", "chinese", "hindi", "arabic",
+    "emoji", "random",
+];
 
 /// As much of a text as the server reads at a time.
 fn block(name: &str) -> Vec<u8> {

@@ -4,20 +4,18 @@
 //! `str.upper()` and Rust's `str::to_uppercase`. It maps one character at a time, so text can be cut between any two
 //! characters and its parts mapped separately.
 //!
-//! Blocks of ASCII, and of two-byte characters with two-byte capitals (Latin, Greek and Cyrillic among them), are
-//! mapped in vector registers (`block`), with the best instructions that the processor has. All other characters
-//! that have capitals are special (`Tables::is_special`), and go through the standard library one at a time.
+//! ASCII, and characters of two and three bytes with capitals of the same length, are mapped in vector registers
+//! (`block`), with the best instructions that the processor has. All other characters that have capitals are special:
+//! they are put one at a time between those.
 
 #![expect(clippy::inline_always, reason = "only inlined code is compiled for the level of its caller")]
 
 mod block;
-mod pairs;
+mod rows;
 mod target;
 
-use crate::text::MAX_CONTINUATION;
-use fearless_simd::{Level, Simd, dispatch};
-use pairs::Tables;
-use target::{Appended, InPlace, Target};
+use fearless_simd::{Level, dispatch};
+use target::{Appended, InPlace};
 
 /// Appends the capitals of `bytes` to `out`.
 ///
@@ -37,52 +35,12 @@ pub fn make_capitals(bytes: &mut [u8]) -> usize {
 /// [`append_capitals`], with the vector instructions of a level.
 fn append_capitals_at(level: Level, bytes: &[u8], out: &mut Vec<u8>) {
     out.reserve(bytes.len());
-    dispatch!(level, simd => map(simd, &mut Appended { bytes, out }));
+    dispatch!(level, simd => block::map(simd, &mut Appended { bytes, out }));
 }
 
 /// [`make_capitals`], with the vector instructions of a level.
 fn make_capitals_at(level: Level, bytes: &mut [u8]) -> usize {
-    dispatch!(level, simd => map(simd, &mut InPlace(bytes)))
-}
-
-/// Makes capitals of all text, or up to those that the target does not take. Returns where that is.
-#[inline(always)]
-fn map<S: Simd>(simd: S, text: &mut impl Target) -> usize {
-    let mut at = 0;
-    loop {
-        at = block::map(simd, text, at);
-        if at == text.bytes().len() {
-            return at;
-        }
-        let special = at;
-        at = map_special(text, special);
-        if at == special {
-            return at;
-        }
-    }
-}
-
-/// Makes capitals of the special characters from `at`. Returns where they end.
-fn map_special(text: &mut impl Target, mut at: usize) -> usize {
-    loop {
-        let rest = &text.bytes()[at..];
-        let (length, put) = match first_character(rest) {
-            // Not a character after all: the byte stays.
-            None => (1, text.put(at, 1, &[rest[0]])),
-            Some(character) => {
-                let length = character.len_utf8();
-                (length, text.put(at, length, encode_capitals(character, &mut [0; 12])))
-            }
-        };
-        if put.is_err() {
-            return at;
-        }
-        at += length;
-        // In scripts that are special, the next character likely is special too.
-        if !begins_special(&text.bytes()[at..]) {
-            return at;
-        }
-    }
+    dispatch!(level, simd => block::map(simd, &mut InPlace(bytes)))
 }
 
 /// The capitals of a character, in UTF-8: at most three, of at most four bytes each.
@@ -94,19 +52,12 @@ fn encode_capitals(character: char, buffer: &mut [u8; 12]) -> &[u8] {
     &buffer[..length]
 }
 
-/// The character at the start of `bytes`, if there is one.
-fn first_character(bytes: &[u8]) -> Option<char> {
-    let sequence = &bytes[..bytes.len().min(1 + MAX_CONTINUATION)];
-    sequence.utf8_chunks().next()?.valid().chars().next()
-}
-
-fn begins_special(bytes: &[u8]) -> bool {
-    matches!(*bytes, [first, second, ..] if Tables::get().is_special(first, second))
-}
-
 /// Every level of vector instructions that this processor has.
 #[cfg(test)]
 pub(crate) fn levels() -> Vec<Level> {
+    #[cfg(target_arch = "x86_64")]
+    use fearless_simd::Simd;
+
     let best = Level::new();
     #[cfg(target_arch = "x86_64")]
     let lesser =
@@ -118,6 +69,7 @@ pub(crate) fn levels() -> Vec<Level> {
 
 #[cfg(test)]
 mod tests {
+    use super::rows::first_character;
     use super::*;
     use crate::text::incomplete_tail;
     use proptest::prelude::*;

@@ -1,11 +1,16 @@
 //! The two ways to make capitals of text: in place, or appended to other bytes.
 
+use super::block::BLOCK;
+
 /// Text, and where its capitals go, from its start to its end.
 pub(super) trait Target {
     fn bytes(&self) -> &[u8];
 
     /// Puts capitals in place of `length` bytes. Returns an error if it cannot.
     fn put(&mut self, at: usize, length: usize, capitals: &[u8]) -> Result<(), OtherLength>;
+
+    /// Puts the first `length` bytes of a block in place of as many.
+    fn put_piece(&mut self, at: usize, length: usize, capitals: &[u8; BLOCK]);
 }
 
 /// Capitals that have another length than their letters.
@@ -29,6 +34,11 @@ impl Target for InPlace<'_> {
         self.0[at..at + length].copy_from_slice(capitals);
         Ok(())
     }
+
+    #[inline(always)]
+    fn put_piece(&mut self, at: usize, length: usize, capitals: &[u8; BLOCK]) {
+        self.0[at..at + length].copy_from_slice(&capitals[..length]);
+    }
 }
 
 /// Text whose capitals are appended to `out`.
@@ -47,5 +57,13 @@ impl Target for Appended<'_> {
     fn put(&mut self, _at: usize, _length: usize, capitals: &[u8]) -> Result<(), OtherLength> {
         self.out.extend_from_slice(capitals);
         Ok(())
+    }
+
+    #[inline(always)]
+    fn put_piece(&mut self, _at: usize, length: usize, capitals: &[u8; BLOCK]) {
+        // To copy a fixed length takes two instructions, and to copy another one a call.
+        let end = self.out.len() + length;
+        self.out.extend_from_slice(capitals);
+        self.out.truncate(end);
     }
 }
