@@ -1,11 +1,13 @@
 //! Accepts clients: within the limits, on every address, and in spite of a lack of descriptors or memory.
 
 use std::future::{pending, poll_fn};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{io, mem};
 
+use rustix::event::{EventfdFlags, eventfd};
 use tokio::sync::watch;
 use tokio::task::{unconstrained, yield_now};
 use tokio::time::timeout;
@@ -42,6 +44,8 @@ pub(super) struct Acceptor {
     excused: usize,
     /// Whether the next client had to be waited for.
     has_waited: bool,
+    /// A descriptor for the connection that the service makes for the next client: without one, the client waits.
+    spare: Option<OwnedFd>,
 }
 
 impl Acceptor {
@@ -52,8 +56,18 @@ impl Acceptor {
         log: Log,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        let (turn, is_starved, excused, has_waited) = (0, false, 0, false);
-        Self { listeners, turn, clients, service, log, stopping, is_starved, excused, has_waited }
+        Self {
+            listeners,
+            turn: 0,
+            clients,
+            service,
+            log,
+            stopping,
+            is_starved: false,
+            excused: 0,
+            has_waited: false,
+            spare: None,
+        }
     }
 
     /// Accepts until the server stops.
@@ -111,6 +125,9 @@ impl Acceptor {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<(Stream, Peer)>> {
         // Before the client is taken from the backlog, where it can wait.
         memory::check_room()?;
+        if self.service.dials() && self.spare.is_none() {
+            self.spare = Some(eventfd(0, EventfdFlags::CLOEXEC)?);
+        }
         for _ in 0..self.listeners.len() {
             self.turn = (self.turn + 1) % self.listeners.len();
             let accepted = self.listeners[self.turn].poll_accept(cx);
@@ -125,7 +142,8 @@ impl Acceptor {
     fn welcome(&mut self, stream: Stream, peer: Peer) {
         self.is_starved = false;
         self.excused = 0;
-        self.service.spawn(Client { stream, peer, place: self.clients.enter() });
+        let (place, spare) = (self.clients.enter(), self.spare.take());
+        self.service.spawn(Client { stream, peer, place, spare });
     }
 
     /// Whether an error is that of a client, and not one of too many in a row: the next attempt may succeed.

@@ -1,6 +1,7 @@
 //! A client, and what each goes through before it is served, whatever the service.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -26,6 +27,8 @@ pub(super) struct Client {
     pub(super) stream: Stream,
     pub(super) peer: Peer,
     pub(super) place: Place,
+    /// Closed right before the service makes a connection of its own, which then gets the descriptor.
+    pub(super) spare: Option<OwnedFd>,
 }
 
 /// How clients are admitted.

@@ -61,6 +61,14 @@ impl Service {
         })))
     }
 
+    /// Whether it makes a connection of its own for each client.
+    pub(super) fn dials(&self) -> bool {
+        match self {
+            Self::Forward(_) => true,
+            Self::Capitals(_) | Self::Mock(_) => false,
+        }
+    }
+
     /// Serves a client.
     pub(super) fn spawn(&self, client: Client) {
         match self {

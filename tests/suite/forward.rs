@@ -14,7 +14,7 @@ use crate::support::client::Client;
 use crate::support::custom_server::{
     Nobody, Reply, custom_server, echo_server, line_server, read_all, reset, say,
 };
-use crate::support::programs::capchat;
+use crate::support::programs::{capchat, capchat_after};
 use crate::support::run::Run;
 use crate::support::server::TestServer;
 use crate::support::wait::{DEADLINE, eventually};
@@ -547,4 +547,19 @@ fn a_client_is_served_although_it_cannot_be_recorded() {
     client.send("x");
     client.expect("x");
     forwarder.log_line_with("could not be recorded");
+}
+
+#[test]
+fn clients_wait_while_descriptors_are_lacking() {
+    let target = echo_server();
+    let mut command = capchat_after("ulimit -n 20");
+    let forwarder = TestServer::start_with(command.args(["serve", "--forward", &target, "127.0.0.1:0"]), 1);
+    let mut clients: Vec<Client> = (0..30).map(|_| forwarder.connect()).collect();
+    for client in &mut clients {
+        client.send("x");
+        client.expect("x");
+        client.end();
+        client.expect_end("");
+    }
+    forwarder.log_line_with("cannot accept client");
 }

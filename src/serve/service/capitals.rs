@@ -42,7 +42,7 @@ pub(in crate::serve) struct Capitals {
 
 impl Capitals {
     pub(super) fn spawn(capitals: &Arc<Self>, client: Client) {
-        let Client { stream, peer, place } = client;
+        let Client { stream, peer, place, .. } = client;
         let mut connection = Connection::new(stream, peer, Arc::clone(capitals));
         tokio::spawn(async move {
             let admission = &connection.capitals.admission;

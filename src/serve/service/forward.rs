@@ -15,6 +15,7 @@ mod closing;
 mod direction;
 mod passing;
 
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -119,14 +120,14 @@ impl Forward {
     }
 
     async fn serve(&self, client: Client) {
-        let Client { mut stream, peer: client, place } = client;
+        let Client { mut stream, peer: client, place, spare } = client;
         let started = Instant::now();
         if self.admission.secure(&mut stream, client).await.is_none() {
             return;
         }
         self.admission.log.add(&LogEvent::Connected { client });
         // Boxed, here and below: it is over before most of the conversation, and would be part of every client's task.
-        let dialed = Box::pin(self.dial(&stream, started)).await;
+        let dialed = Box::pin(self.dial(&stream, started, spare)).await;
         let outcome = match dialed {
             Ok(target) => self.pass(client, stream, target, started).await,
             Err(not_dialed) => Box::pin(self.turn_away(client, stream, not_dialed)).await,
@@ -138,7 +139,12 @@ impl Forward {
     }
 
     /// Connects to the target.
-    async fn dial(&self, client: &Stream, started: Instant) -> Result<Stream, NotDialed> {
+    async fn dial(
+        &self,
+        client: &Stream,
+        started: Instant,
+        spare: Option<OwnedFd>,
+    ) -> Result<Stream, NotDialed> {
         let circular = || {
             NotDialed::Unreachable(format!("cannot forward to {}: it is this server", self.target.address))
         };
@@ -146,7 +152,10 @@ impl Forward {
             return Err(circular());
         }
         let mut stopping = self.stopping.clone();
+        drop(spare);
         tokio::select! {
+            // In this order: nobody else can take the descriptor before.
+            biased;
             dialed = self.target.dial() => match dialed {
                 Ok(target) if target.leads_to_server_of(client) => {
                     self.is_circular.store(true, Ordering::Relaxed);

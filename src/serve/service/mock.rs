@@ -80,7 +80,7 @@ impl Mock {
     }
 
     async fn play(&self, transcript: &Playable, client: Client) {
-        let Client { mut stream, peer: client, mut place } = client;
+        let Client { mut stream, peer: client, mut place, .. } = client;
         let started = Instant::now();
         let Some(admitted) = self.admission.admit(&mut stream, client).await else {
             self.failed.fetch_add(1, Ordering::Relaxed);
