@@ -11,8 +11,19 @@ mod texts;
 
 /// The names of [`Text::all`].
 const TEXTS: [&str; 13] = [
-    "ascii", "latin", "greek", "cyrillic", "vietnamese", "georgian", "turkish", "german", "chinese", "hindi", "arabic",
-    "emoji", "random",
+    "ascii",
+    "latin",
+    "greek",
+    "cyrillic",
+    "vietnamese",
+    "georgian",
+    "turkish",
+    "german",
+    "chinese",
+    "hindi",
+    "arabic",
+    "emoji",
+    "random",
 ];
 
 /// As much of a text as the server reads at a time.

@@ -25,14 +25,38 @@ impl Text {
             ),
             Self::of_line("greek", "Ξεσκεπάζω την ψυχοφθόρα βδελυγμία, και πάλι από την αρχή.\n"),
             Self::of_line("cyrillic", "Съешь же ещё этих мягких французских булок, да выпей чаю.\n"),
-            Self::of_line("vietnamese", "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi.\n"),
-            Self::of_line("georgian", "ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა და უფლებებით.\n"),
-            Self::of_line("turkish", "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar. Akıl ve vicdana sahiptirler.\n"),
-            Self::of_line("german", "Heizölrückstoßabdämpfung: Alle Menschen sind frei und gleich an Würde, die große Straße entlang.\n"),
-            Self::of_line("chinese", "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。\n"),
-            Self::of_line("hindi", "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।\n"),
-            Self::of_line("arabic", "يولد جميع الناس أحراراً متساوين في الكرامة والحقوق. وقد وهبوا عقلاً وضميراً.\n"),
-            Self::of_line("emoji", "Well done! 🎉🎉 See you at the party 🥳, bring cake 🎂 and friends 👭.\n"),
+            Self::of_line(
+                "vietnamese",
+                "Tất cả mọi người sinh ra đều được tự do và bình đẳng về nhân phẩm và quyền lợi.\n",
+            ),
+            Self::of_line(
+                "georgian",
+                "ყველა ადამიანი იბადება თავისუფალი და თანასწორი თავისი ღირსებითა და უფლებებით.\n",
+            ),
+            Self::of_line(
+                "turkish",
+                "Bütün insanlar hür, haysiyet ve haklar bakımından eşit doğarlar. Akıl ve vicdana sahiptirler.\n",
+            ),
+            Self::of_line(
+                "german",
+                "Heizölrückstoßabdämpfung: Alle Menschen sind frei und gleich an Würde, die große Straße entlang.\n",
+            ),
+            Self::of_line(
+                "chinese",
+                "人人生而自由，在尊严和权利上一律平等。他们赋有理性和良心，并应以兄弟关系的精神相对待。\n",
+            ),
+            Self::of_line(
+                "hindi",
+                "सभी मनुष्यों को गौरव और अधिकारों के मामले में जन्मजात स्वतन्त्रता और समानता प्राप्त है।\n",
+            ),
+            Self::of_line(
+                "arabic",
+                "يولد جميع الناس أحراراً متساوين في الكرامة والحقوق. وقد وهبوا عقلاً وضميراً.\n",
+            ),
+            Self::of_line(
+                "emoji",
+                "Well done! 🎉🎉 See you at the party 🥳, bring cake 🎂 and friends 👭.\n",
+            ),
             Self { name: "random", bytes: random_bytes(LENGTH) },
         ]
     }

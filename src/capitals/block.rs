@@ -262,7 +262,7 @@ impl<S: Simd> Context<S> {
             let start = [window[at], window[at + 1]];
             let (of_row, thirds_of_row, are_here) = characters.long_row(simd, tables, start);
             additions = additions.and(of_row);
-            thirds = thirds | thirds_of_row;
+            thirds |= thirds_of_row;
             left &= !are_here.to_bitmask();
             self.long = [start, self.long[0]];
         }
