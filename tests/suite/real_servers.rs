@@ -2,6 +2,7 @@
 //! skipped if its server is not installed.
 
 mod clients;
+mod forwarded;
 mod several_clients;
 
 use std::fs::{self, File, Permissions};
