@@ -22,6 +22,19 @@ fn play(chats: &Chats, options: &[&str]) -> TestServer {
 }
 
 #[test]
+fn lines_that_are_skipped_may_be_long() {
+    let chats = Chats::with("C: begin\nS: go\nC ...\nC: end\nS: done\nS EOF\n");
+    let mock = play(&chats, &[]);
+    let mut client = mock.connect();
+    client.send("begin\n");
+    client.expect("go\n");
+    client.send("x".repeat(15 << 20));
+    client.send("\nshort\nend\n");
+    client.end();
+    client.expect_end("done\n");
+}
+
+#[test]
 fn each_client_gets_the_greeting_and_the_replies() {
     let chats = Chats::with(LOGIN);
     let mock = play(&chats, &[]);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Played, Script};
+use crate::transcript::compare::LONGEST_LINE;
 use crate::transcript::format::{Connection, Item};
 use crate::transcript::player::lane::{Lane, Opening};
 use crate::transcript::player::{End, Step};
@@ -91,7 +92,11 @@ impl Script {
 
     pub(in crate::transcript::player) fn wants_bytes(&self, connection: Connection) -> bool {
         let lane = self.lanes().find(|lane| lane.connection == connection);
-        lane.is_none_or(|lane| lane.input().len() < self.playable.most_input(self.cursor))
+        lane.is_none_or(|lane| {
+            // A line that is skipped can be of any length that is compared.
+            let most = if lane.is_skipping() { LONGEST_LINE } else { self.playable.most_input(self.cursor) };
+            lane.input().len() < most
+        })
     }
 
     /// How many bytes are kept for items to come.
