@@ -93,9 +93,9 @@ impl Script {
     pub(in crate::transcript::player) fn wants_bytes(&self, connection: Connection) -> bool {
         let lane = self.lanes().find(|lane| lane.connection == connection);
         lane.is_none_or(|lane| {
+            let most = self.playable.most_input(self.cursor);
             // A line that is skipped can be of any length that is compared.
-            let most = if lane.is_skipping() { LONGEST_LINE } else { self.playable.most_input(self.cursor) };
-            lane.input().len() < most
+            lane.input().len() < if lane.is_skipping() { most.max(LONGEST_LINE) } else { most }
         })
     }
 
