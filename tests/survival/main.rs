@@ -250,17 +250,33 @@ fn busy_clients_delay_others_no_more_than_an_echo_in_c_would() {
     }
 }
 
-/// A server with so much address space, in KiB.
-fn with_memory(limit: usize, options: &str) -> TestServer {
+/// A server with this much address space more than it needs to start, in KiB. How much it needs depends on the build.
+fn with_memory(spare: usize, options: &str) -> TestServer {
+    const STEP: usize = 250;
     let program = env!("CARGO_BIN_EXE_capchat");
-    let script = format!("ulimit -v {limit} && exec {program} serve {options} 127.0.0.1:0");
-    TestServer::start_with(std::process::Command::new("sh").args(["-c", &script]), 1)
+    let command = |limit: usize| {
+        let mut command = std::process::Command::new("sh");
+        let script = format!("ulimit -v {limit} && exec {program} serve {options} 127.0.0.1:0");
+        command.args(["-c", &script]);
+        command
+    };
+    let starts = |limit: &usize| {
+        let piped = std::process::Stdio::piped;
+        let mut server = command(*limit).stdout(piped()).stderr(piped()).spawn().unwrap();
+        let mut byte = [0];
+        let is_up = server.stdout.as_mut().unwrap().read_exact(&mut byte).is_ok();
+        let _ = server.kill();
+        server.wait().unwrap();
+        is_up
+    };
+    let least = (1..1000).map(|steps| steps * STEP).find(starts).expect("a server that starts");
+    TestServer::start_with(&mut command(least + spare), 1)
 }
 
 #[test]
 fn a_lack_of_memory_for_replies_costs_those_who_do_not_take_them() {
     let _turn = alone();
-    let server = with_memory(50_000, "");
+    let server = with_memory(36_000, "");
     let mut steady = server.connect();
     steady.expect_answer();
     let clients: Vec<Client> = (0..200).map(|_| server.connect()).collect();
@@ -285,7 +301,7 @@ fn a_lack_of_memory_for_replies_costs_those_who_do_not_take_them() {
 #[test]
 fn a_lack_of_memory_for_messages_costs_those_who_do_not_finish_them() {
     let _turn = alone();
-    let server = with_memory(30_000, "--message-gap never");
+    let server = with_memory(16_000, "--message-gap never");
     let mut steady = server.connect();
     steady.expect_answer();
     for _ in 0..3 {
@@ -306,7 +322,7 @@ fn a_lack_of_memory_for_messages_costs_those_who_do_not_finish_them() {
 fn a_lack_of_memory_costs_a_recording_and_not_the_client() {
     let _turn = alone();
     let folder = tempfile::tempdir().unwrap();
-    let server = with_memory(14_000, &format!("--record {}", folder.path().display()));
+    let server = with_memory(750, &format!("--record {}", folder.path().display()));
     let messages = ["\u{1}".repeat(400_000) + "\n", "\n".repeat(400_000)];
     for message in &messages {
         // Each holds memory.
