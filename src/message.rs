@@ -254,6 +254,38 @@ mod tests {
         }
     }
 
+    /// How the memory for an unfinished message grows when it arrives in chunks of this length.
+    fn capacities(chunk: usize) -> Vec<usize> {
+        let (mut messages, mut replies) = (Messages::default(), Vec::new());
+        let receive_one = |_| {
+            let _ = receive(&mut messages, &vec![b'x'; chunk], &mut replies);
+            messages.unanswered.capacity()
+        };
+        let mut capacities: Vec<usize> = (0..(PIECE - 1) / chunk).map(receive_one).collect();
+        capacities.dedup();
+        capacities
+    }
+
+    #[test]
+    fn an_unfinished_message_takes_memory_as_it_grows() {
+        assert_eq!(PIECE, 65_536, "what the manual says");
+        for chunk in [1, 1000] {
+            let capacities = capacities(chunk);
+            assert!(capacities.len() < 24, "it moves too often: {capacities:?}");
+            let most = *capacities.last().unwrap();
+            assert!((PIECE - chunk..=PIECE + MAX_CONTINUATION).contains(&most), "{capacities:?}");
+        }
+    }
+
+    #[test]
+    fn a_message_that_ended_keeps_no_memory() {
+        let (mut messages, mut replies) = (Messages::default(), Vec::new());
+        for bytes in [&b"hel"[..], b"lo\n"] {
+            assert_eq!(receive(&mut messages, bytes, &mut replies), Verdict::Open);
+        }
+        assert_eq!(messages.unanswered.capacity(), 0);
+    }
+
     #[test]
     fn every_pair_of_cuts_finds_the_close_word() {
         let bytes = b"one\ntwo CLOSE SOCLOSE SOCKET three\nfour\n";

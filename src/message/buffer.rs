@@ -65,6 +65,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_buffer_takes_what_it_is_said_to_take() {
+        assert_eq!(ROOM, 64 * 1024 + 3);
+        assert_eq!(Buffer::size(8), ROOM + 8 + 4096);
+        assert_eq!(Buffer::new(8).memory.len(), Buffer::size(8));
+    }
+
+    #[test]
     fn input_starts_in_the_middle_of_a_page() {
         let mut buffer = Buffer::new(512 * 1024);
         assert_eq!(buffer.space().len(), 512 * 1024);

@@ -79,3 +79,13 @@ fn a_server_that_takes_no_more_fails_it() {
     let Step::Done(Err(divergence)) = player.advance(now) else { panic!("not over") };
     assert_eq!(divergence.fault, Fault::ClosedEarly { received: b"421 bye\n".to_vec() });
 }
+
+#[test]
+fn it_reads_and_keeps_what_no_item_has_taken() {
+    let playable = Playable::new(parse("S: hi\n"), Side::Client, Variables::default()).unwrap();
+    let mut player = Prologue::new(playable);
+    assert!(player.wants_bytes(Connection::FIRST));
+    assert_eq!(player.kept(), 0);
+    player.receive(Connection::FIRST, b"h", Duration::ZERO);
+    assert_eq!(player.kept(), 1);
+}
