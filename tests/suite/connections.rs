@@ -111,12 +111,13 @@ fn the_report_shows_the_connection_and_its_address() {
     let port = report.split_once("note: port = ").unwrap().1.lines().next().unwrap();
     assert!(report.contains(&format!("+++ received 127.0.0.1:{port}\n")), "{report}");
 
-    let chats =
-        Chats::with("C: join ann\nS: welcome ann\nC2: join ann\nS2: welcome ann\nC2: tell ann x\nS2: x\n");
+    let chats = Chats::with(
+        "C: join ann\nS: welcome ann\nC2: join ann\nS2: welcome ann\nC2: tell ann x\nS2: x\nS2 QUIET 30s\n",
+    );
     chats
         .check(&switchboard(), &["t.chat"])
         .run()
-        .reports(3, &["t.chat:7: unexpected output", " S2: x\n+S2: told\nnote: end of transcript\n"]);
+        .reports(3, &["t.chat:7: unexpected output", " S2: x\n+S2: told\n S2 QUIET 30s\n"]);
 }
 
 #[test]
