@@ -268,7 +268,13 @@ fn a_server_without_tls_is_recognized() {
         let _ = stream.write_all(b"220 ready\r\n");
         let _ = stream.read(&mut [0; 1000]);
     });
-    connect(&greeting).fails_with(1, &["could not connect to ", "TLS failed: the peer does not speak TLS\n"]);
+    // Its replies are the client's own words, unchanged or in capitals.
+    let echo = custom_server(|mut stream| drop(std::io::copy(&mut stream.try_clone().unwrap(), &mut stream)));
+    let capitals = TestServer::start(&["-q"]);
+    for address in [&greeting, &echo, capitals.address()] {
+        connect(address)
+            .fails_with(1, &["could not connect to ", "TLS failed: the peer does not speak TLS\n"]);
+    }
     let close = custom_server(|mut stream| drop(stream.read(&mut [0; 1000])));
     connect(&close).fails_with(1, &["TLS failed: connection closed during the handshake\n"]);
     // Held open by its thread.

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 use std::io::{self, ErrorKind};
 
-use tokio_rustls::rustls::{self, AlertDescription, CertificateError, InvalidMessage};
+use tokio_rustls::rustls::{self, AlertDescription, CertificateError};
 
 use super::verifier::SelfSigned;
 use crate::messages::reason;
@@ -28,6 +28,12 @@ impl Error for TlsError {}
 impl TlsError {
     pub(super) fn of_handshake(error: &io::Error) -> Self {
         match tls(error) {
+            // An echo, for example, sends the ClientHello back.
+            Some(
+                rustls::Error::InvalidMessage(_)
+                | rustls::Error::InappropriateMessage { .. }
+                | rustls::Error::InappropriateHandshakeMessage { .. },
+            ) => Self { reason: "the peer does not speak TLS".to_owned(), is_transient: false },
             Some(error) => Self { reason: words(error), is_transient: false },
             None if error.kind() == ErrorKind::UnexpectedEof => {
                 Self { reason: "connection closed during the handshake".to_owned(), is_transient: true }
@@ -61,11 +67,6 @@ fn words(error: &rustls::Error) -> String {
         }
         rustls::Error::AlertReceived(alert) => format!("the peer says '{}'", spaced(&format!("{alert:?}"))),
         rustls::Error::NoCertificatesPresented => "the peer sent no certificate".to_owned(),
-        rustls::Error::InvalidMessage(
-            InvalidMessage::InvalidContentType
-            | InvalidMessage::UnknownProtocolVersion
-            | InvalidMessage::MessageTooLarge,
-        ) => "the peer does not speak TLS".to_owned(),
         rustls::Error::DecryptError => "a record could not be decrypted".to_owned(),
         rustls::Error::PeerIncompatible(why) => format!("incompatible peer: {}", spaced(&format!("{why:?}"))),
         rustls::Error::General(reason) => reason.clone(),
