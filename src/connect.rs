@@ -59,7 +59,7 @@ pub(crate) struct Settings {
 pub(crate) enum Mode {
     /// At a prompt on a terminal.
     Prompt(PromptSettings),
-    /// Standard input and output, both directions at once.
+    /// Standard input and output, both directions simultaneously.
     Pipe {
         /// Whether the end of input is awaited, however long that takes, after the server has ended.
         until_eof: bool,

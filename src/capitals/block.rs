@@ -150,10 +150,16 @@ impl<S: Simd> Characters<S> {
         (Additions::of_row(simd, tables.short_row(first), self.second & LOW_BITS, are_here), are_here)
     }
 
-    /// The same for a row of three bytes, and what to add to the third bytes.
+    /// Where characters with these first two bytes may change.
+    #[inline(always)]
+    fn are_long(&self, [first, second]: [u8; 2]) -> mask8x64<S> {
+        self.first.simd_eq(first) & self.second.simd_eq(second) & self.may_change
+    }
+
+    /// What to add to the characters of a row of three bytes, what to their third bytes, and where they are.
     #[inline(always)]
     fn long_row(&self, simd: S, tables: &Tables, start: [u8; 2]) -> (Additions<S>, u8x64<S>, mask8x64<S>) {
-        let are_here = self.first.simd_eq(start[0]) & self.second.simd_eq(start[1]) & self.may_change;
+        let are_here = self.are_long(start);
         let (row, bits) = (tables.long_row(start), self.third & LOW_BITS);
         let thirds = u8x64::load_array(simd, row.third).swizzle_dyn(bits);
         let thirds = are_here.select(thirds, u8x64::splat(simd, 0));
@@ -169,7 +175,7 @@ struct Additions<S: Simd> {
 }
 
 impl<S: Simd> Additions<S> {
-    /// Those of the characters of a row that are here, by the low bits of their last bytes.
+    /// The additions for the characters of a row that are here, by the low bits of their last bytes.
     #[inline(always)]
     fn of_row(simd: S, row: &Row, bits: u8x64<S>, are_here: mask8x64<S>) -> Self {
         let none = u8x64::splat(simd, 0);
@@ -178,7 +184,7 @@ impl<S: Simd> Additions<S> {
         Self { firsts: are_here.select(firsts, none), seconds: are_here.select(seconds, none) }
     }
 
-    /// These and those of other characters.
+    /// Combines the additions for different characters.
     #[inline(always)]
     fn and(self, others: Self) -> Self {
         Self { firsts: self.firsts | others.firsts, seconds: self.seconds | others.seconds }
@@ -220,7 +226,7 @@ impl<S: Simd> Context<S> {
         let mut capitals = ascii_capitals(characters.first);
         let mut left = (characters.may_change & !(are_last | are_other)).to_bitmask();
         if left != 0 || self.has_thirds {
-            let long = left & characters.first.simd_gt(LAST_SHORT_LEAD).to_bitmask();
+            let mut long = left & characters.first.simd_gt(LAST_SHORT_LEAD).to_bitmask();
             left &= !long;
             while left != 0 {
                 let first = window[left.trailing_zeros() as usize];
@@ -228,6 +234,15 @@ impl<S: Simd> Context<S> {
                 additions = additions.and(of_row);
                 left &= !are_here.to_bitmask();
                 self.short = [first, self.short[0]];
+            }
+            // The classes let some rows through that have no capitals. Emoji are in one of those.
+            while long != 0 {
+                let at = long.trailing_zeros() as usize;
+                let start = [window[at], window[at + 1]];
+                if tables.has_long_row(start) {
+                    break;
+                }
+                long &= !characters.are_long(start).to_bitmask();
             }
             if long != 0 || self.has_thirds {
                 let (of_long, thirds) = self.long_rows(simd, tables, &characters, window, long);

@@ -61,7 +61,7 @@ pub(super) struct Tables {
     specials: Vec<Special>,
 }
 
-/// What to add to the bytes of each character of a row to get those of its capital, by the low bits of its last byte.
+/// What to add to the bytes of each character of a row to get the bytes of its capital, by the low bits of its last byte.
 #[derive(Clone)]
 pub(super) struct Row {
     pub(super) first: [u8; 64],
@@ -173,8 +173,19 @@ impl Tables {
 
     /// The row of three bytes with this first and second byte.
     #[inline(always)]
-    pub(super) fn long_row(&self, [first, second]: [u8; 2]) -> &Row {
-        &self.long[usize::from(self.index_of_long[short_index(first)][low_bits(second)])]
+    pub(super) fn long_row(&self, start: [u8; 2]) -> &Row {
+        &self.long[usize::from(self.long_index(start))]
+    }
+
+    /// Whether that row has any capitals.
+    #[inline(always)]
+    pub(super) fn has_long_row(&self, start: [u8; 2]) -> bool {
+        self.long_index(start) > 0
+    }
+
+    #[inline(always)]
+    fn long_index(&self, [first, second]: [u8; 2]) -> u8 {
+        self.index_of_long[short_index(first)][low_bits(second)]
     }
 
     /// The special character at the start of `bytes`; `None` if there is no character.

@@ -127,7 +127,7 @@ pub(super) fn check_addresses(playable: &Playable, dialer: &Dialer) -> Result<()
     Ok(())
 }
 
-/// An address in a transcript. Missing parts are those of the server's.
+/// An address in a transcript. Missing parts default to the server's address.
 fn parse(text: &[u8], dialer: &Dialer) -> Result<Address, String> {
     if text.len() > LONGEST_ADDRESS {
         return Err(format!("the address is longer than {LONGEST_ADDRESS} bytes"));

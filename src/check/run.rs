@@ -36,7 +36,7 @@ pub(super) async fn run(settings: &Settings) -> Result<()> {
     report.flush(&limit).await?;
     let mut waiting = transcripts.into_iter().enumerate();
     let mut running = JoinSet::new();
-    // Results that wait for those of earlier files.
+    // Results that wait for the results of earlier files.
     let mut finished = BTreeMap::new();
     let mut reported = 0;
     while reported < paths.len() {

@@ -26,7 +26,7 @@ pub(crate) struct ClientTlsArgs {
 
     /// Trust the certificates in FILE, not the system's
     ///
-    /// The file, in PEM, has certificates of authorities, or those of servers.
+    /// The file, in PEM, contains certificates of authorities or of servers.
     #[cfg(feature = "tls")]
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = TLS)]
     pub(crate) cacert: Option<PathBuf>,

@@ -41,7 +41,7 @@ pub(crate) fn rewrite(transcript: &Transcript, turns: &[Turn]) -> Result<Option<
     Rewriting::new(transcript, edits)
 }
 
-/// The transcript with what the server said in those of `turns` that are placeholders: if the others cannot be
+/// The transcript with what the server said in the `turns` that are placeholders: if the others cannot be
 /// rewritten, that is still worth keeping.
 pub(crate) fn fill_in(transcript: &Transcript, turns: &[Turn]) -> Option<Rewriting> {
     let mut edits = Edits::default();

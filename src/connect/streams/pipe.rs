@@ -1,5 +1,5 @@
 //! The lossless pipe: standard input to the server and the server's bytes to standard output, both directions
-//! at once.
+//! simultaneously.
 //!
 //! ```text
 //! both directions --server ended--> upload only --end of input, or quiet--> done

@@ -129,7 +129,7 @@ fn a_missing_reply_has_its_limit_and_the_part_that_came() {
     }
 }
 
-/// Says `word` every so many milliseconds, for a minute.
+/// Says `word` every `every` milliseconds, for a minute.
 fn ticks(word: &str, every: u64) -> Vec<(u64, &str)> {
     (0..60_000 / every).map(|tick| (tick * every, word)).collect()
 }
